@@ -1,0 +1,6 @@
+//! The OpenClaw Gateway as one small binary.
+//!
+//! A frame goes one straight line: `net` accepts and upgrades, `conn` shakes hands and runs one actor
+//! per connection, `rpc` finds the method, the domain (`devices`, `events`, `ui`) answers, `store`
+//! keeps what must survive. `config`, `protocol` and `logs` are the ground; who may enter is decided in
+//! the crate `openclaw-auth`, where to listen in `openclaw-bind`. `tests/arch.rs` holds the rows.
