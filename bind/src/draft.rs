@@ -9,7 +9,7 @@ use crate::address::{is_ownable, is_public, is_shared, is_tailscale_range};
 use crate::mode::{CustomHost, Mode};
 use crate::note::{Note, Step, Waiting};
 use crate::plan::{Exposure, Kind, Plan, Socket};
-use crate::refusal::Refusal;
+use crate::refusal::{Refusal, shown};
 use crate::situation::{HostAddress, Situation, Tailnet};
 
 const V4: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -138,13 +138,15 @@ impl<'a> Draft<'a> {
                 continue;
             }
             let Some(row) = self.tunnel(ip, device) else {
-                self.notes.push(Note::TailnetAddressMissing { ip });
+                let note = self.stray(ip);
+                self.notes.push(note);
                 continue;
             };
             self.push(addr, Kind::Tailnet);
             if let Some(socket) = self.sockets.last_mut() {
                 socket.device = Some(row.interface.clone());
             }
+            self.exposure = Exposure::Tailnet;
             self.step(
                 "tailnet",
                 format!("serve `{ip}` on `{}`: tailscaled owns it", row.interface),
@@ -152,23 +154,23 @@ impl<'a> Draft<'a> {
             if !is_tailscale_range(ip) {
                 self.notes.push(Note::NonStandardRange { ip });
             }
-            let exposure = if row.point_to_point {
-                Exposure::Tailnet
-            } else {
-                self.notes.push(Note::NotATunnel { ip, interface: row.interface.clone() });
-                exposure_of(ip)
-            };
-            self.exposure = self.exposure.max(exposure);
         }
     }
 
-    /// The row of `ip` on the tunnel; where two interfaces hold it, the one that is a tunnel.
+    /// The row of `ip` on the named device, else on a tunnel: the LAN may hold the same address (`A17`).
     fn tunnel(&self, ip: IpAddr, device: Option<&str>) -> Option<&'a HostAddress> {
-        self.rows()
-            .filter(|(addr, row)| *addr == ip && !row.loopback)
-            .filter(|(_, row)| device.is_none_or(|device| row.interface == device))
-            .map(|(_, row)| row)
-            .max_by_key(|row| row.point_to_point)
+        let on_tunnel = |row: &HostAddress| match device {
+            Some(device) => row.interface == device,
+            None => row.point_to_point && !row.loopback,
+        };
+        self.rows().find(|(addr, row)| *addr == ip && on_tunnel(row)).map(|(_, row)| row)
+    }
+
+    fn stray(&self, ip: IpAddr) -> Note {
+        match self.rows().find(|(addr, _)| *addr == ip) {
+            Some((_, row)) => Note::NotTheTunnel { ip, interface: row.interface.clone() },
+            None => Note::TailnetAddressMissing { ip },
+        }
     }
 
     /// The address that the user named, and loopback.
@@ -326,7 +328,7 @@ fn wait_for(tailnet: &Tailnet) -> Waiting {
             "wait for its first answer",
         ),
         Tailnet::Pending { state } => {
-            ("tailnet_pending", format!("tailscaled is in state `{state}`"), remedy(state))
+            ("tailnet_pending", format!("tailscaled is in state `{}`", shown(state)), remedy(state))
         }
         Tailnet::Up { .. } | Tailnet::Userspace => (
             "tailnet_pending",

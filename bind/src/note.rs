@@ -35,7 +35,7 @@ pub enum Note {
         /// Its interface.
         interface: String,
     },
-    /// tailscaled names an address that the host does not have on the tunnel device.
+    /// tailscaled names an address that the host does not have.
     TailnetAddressMissing {
         /// The address.
         ip: IpAddr,
@@ -45,8 +45,8 @@ pub enum Note {
         /// The address.
         ip: IpAddr,
     },
-    /// A tailnet address sits on an interface that is not a tunnel.
-    NotATunnel {
+    /// A tailnet address sits on an interface that is not the tunnel; it is not served there (`A17`).
+    NotTheTunnel {
         /// The address.
         ip: IpAddr,
         /// Its interface.
@@ -66,7 +66,7 @@ impl Note {
             Self::SharedRange { .. } => "shared_range",
             Self::TailnetAddressMissing { .. } => "tailnet_address_missing",
             Self::TailnetAddressUnusable { .. } => "tailnet_address_unusable",
-            Self::NotATunnel { .. } => "not_a_tunnel",
+            Self::NotTheTunnel { .. } => "not_the_tunnel",
         }
     }
 }
@@ -95,13 +95,16 @@ impl fmt::Display for Note {
                  that tailscaled owns it"
             ),
             Self::TailnetAddressMissing { ip } => {
-                write!(f, "tailscaled names `{ip}`, but the tunnel device does not hold it")
+                write!(f, "tailscaled names `{ip}`, but this host does not have it")
             }
             Self::TailnetAddressUnusable { ip } => {
                 write!(f, "tailscaled names `{ip}`, which no single node can own; ignored")
             }
-            Self::NotATunnel { ip, interface } => {
-                write!(f, "tailscaled owns `{ip}`, but `{interface}` is not a tunnel device")
+            Self::NotTheTunnel { ip, interface } => {
+                write!(
+                    f,
+                    "tailscaled owns `{ip}`, but `{interface}` is not its tunnel device: not served"
+                )
             }
         }
     }

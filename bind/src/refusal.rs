@@ -233,7 +233,8 @@ impl Refusal {
 /// Longest piece of somebody's text in a message: enough to recognise it, too short to flood a line.
 const SHOWN_CHARS: usize = 64;
 
-fn shown(text: &str) -> String {
+/// Somebody else's text, made safe for one line.
+pub(crate) fn shown(text: &str) -> String {
     let mut cut: String = text.chars().take(SHOWN_CHARS).flat_map(char::escape_debug).collect();
     if text.chars().nth(SHOWN_CHARS).is_some() {
         cut.push('…');

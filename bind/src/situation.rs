@@ -53,7 +53,8 @@ pub enum Tailnet {
     Up {
         /// `Status.TailscaleIPs`: the only proof that an address is ours (`A14`, `A15`).
         addresses: Vec<IpAddr>,
-        /// The tunnel device, where the caller knows it; otherwise the interface that holds the address.
+        /// The tunnel device, where the caller knows it; otherwise a point-to-point interface that
+        /// holds the address.
         device: Option<String>,
     },
 }

@@ -1,0 +1,8 @@
+//! The bind rules, held to the attack table: `rows` plans, `words` parses, `sockets` judges passed
+//! sockets, `properties` holds the invariants over random hosts.
+
+mod fixture;
+mod properties;
+mod rows;
+mod sockets;
+mod words;
