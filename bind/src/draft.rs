@@ -187,7 +187,7 @@ impl<'a> Draft<'a> {
             return Ok(());
         }
         let found = self.rows().find(|(addr, row)| *addr == ip && in_scope(row, host));
-        let Some((_, row)) = found.filter(|_| !ip.is_loopback()) else {
+        let Some((_, row)) = found else {
             return Err(Refusal::CustomHostAbsent { host: host.clone(), present: self.present() });
         };
         let addr = match (ip, host.scope()) {

@@ -149,3 +149,22 @@ pub(crate) fn planned(
 ) -> Result<Plan, Refusal> {
     mode.and_then(|mode| plan(&mode, PORT, situation, access))
 }
+
+/// A row of the attack table, what it sets up, and the outcome as [`drawn`].
+pub(crate) type Row = (&'static str, Result<Mode, Refusal>, Situation, Access, &'static str);
+
+/// Plans every row and shows all that differ.
+pub(crate) fn judge(rows: impl IntoIterator<Item = Row>) {
+    let wrong: Vec<String> = rows
+        .into_iter()
+        .filter_map(|(row, mode, situation, access, want)| {
+            let got = drawn(&planned(mode, &situation, &access));
+            (got != want).then(|| format!("{row}\n  want {want}\n  got  {got}"))
+        })
+        .collect();
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+pub(crate) fn ask(mode: Mode) -> Result<Mode, Refusal> {
+    Ok(mode)
+}

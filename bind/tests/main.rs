@@ -1,6 +1,7 @@
-//! The bind rules, held to the attack table: `rows` plans, `words` parses, `sockets` judges passed
+//! The bind rules, held to the attack table: `rows` and `custom` plan, `words` parses, `sockets` judges passed
 //! sockets, `properties` holds the invariants over random hosts.
 
+mod custom;
 mod fixture;
 mod properties;
 mod rows;

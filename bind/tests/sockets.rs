@@ -61,3 +61,12 @@ fn port_zero_leaves_the_port_to_the_kernel() {
     assert_eq!(verdict(Mode::Loopback, 0, &desk(), "127.0.0.1:40123"), "ok");
     assert_eq!(verdict(Mode::Loopback, 0, &desk(), "0.0.0.0:40123"), "socket_too_wide");
 }
+
+#[test]
+fn no_claim_of_tailscaled_lifts_the_ceiling_to_a_wildcard() {
+    let claims = ["0.0.0.0", "::", "::ffff:0.0.0.0", "224.0.0.1", "fe80::1"];
+    let ceiling = Mode::Tailnet.ceiling(&up(claims.map(|ip| ip.parse().unwrap())));
+    for ip in claims {
+        assert!(!ceiling.admits(ip.parse().unwrap()), "{ip}");
+    }
+}
