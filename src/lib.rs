@@ -4,5 +4,10 @@
 //! per connection, `rpc` finds the method, the domain (`devices`, `events`, `ui`) answers, `store`
 //! keeps what must survive. `config`, `protocol` and `logs` are the ground; who may enter is decided in
 //! the crate `openclaw-auth`, where to listen in `openclaw-bind`. `tests/arch.rs` holds the rows.
+pub mod clock;
 pub mod config;
+pub mod devices;
+pub mod events;
+pub mod logs;
 pub mod protocol;
+pub mod store;

@@ -121,8 +121,9 @@ pub struct Env {
 impl Env {
     /// The environment of this process, copied once. Values that are not UTF-8 are left out.
     pub fn process() -> Self {
-        let pairs = std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        let pairs = std::env::vars_os().filter_map(|(name, value)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        });
         Self { variables: Arc::new(pairs.collect()) }
     }
 

@@ -87,7 +87,8 @@ impl Paths {
 
 fn home(env: &Env) -> Result<PathBuf, Problem> {
     let system = env.value(&env::HOME).map(PathBuf::from);
-    let wanted = env.value(&env::OPENCLAW_HOME).filter(|path| !matches!(*path, "undefined" | "null"));
+    let wanted =
+        env.value(&env::OPENCLAW_HOME).filter(|path| !matches!(*path, "undefined" | "null"));
     match (wanted, system) {
         (Some(path), Some(system)) => Ok(expand(path, &system)),
         (Some(path), None) if !path.starts_with('~') => Ok(PathBuf::from(path)),

@@ -2,10 +2,9 @@
 
 use std::{borrow::Cow, fmt};
 
+use openclaw_auth::Protocol;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-
-use super::Version;
 
 /// `error.code` on the wire; unknown values of a newer peer are kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -106,11 +105,11 @@ impl ErrorShape {
 
     /// Protocol 3 knows no `FORBIDDEN`; the sentence is the same in both.
     #[must_use]
-    pub fn missing_scope(version: Version, scope: &str) -> Self {
+    pub fn missing_scope(protocol: Protocol, scope: &str) -> Self {
         let message = format!("missing scope: {scope}");
-        match version {
-            Version::V3 => Self::invalid(message),
-            Version::V4 => Self::new(ErrorCode::Forbidden, message).with_details(json!({
+        match protocol {
+            Protocol::V3 => Self::invalid(message),
+            Protocol::V4 => Self::new(ErrorCode::Forbidden, message).with_details(json!({
                 "code": "MISSING_SCOPE", "missingScope": scope, "requiredScopes": [scope],
             })),
         }

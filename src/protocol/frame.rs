@@ -153,6 +153,16 @@ pub fn event(name: &str, payload: &str, seq: Option<u64>, state: Option<StateVer
     text
 }
 
+/// JSON text that is kept as it is: built once, sent many times.
+pub type Json = std::sync::Arc<RawValue>;
+
+/// Any of our own wire types as JSON that can be kept and shared.
+#[must_use]
+pub fn to_json<T: Serialize>(value: &T) -> Json {
+    serde_json::value::to_raw_value(value)
+        .map_or_else(|_| RawValue::NULL.to_owned().into(), Into::into)
+}
+
 /// Any of our own wire types as JSON text.
 #[must_use]
 pub fn to_text<T: Serialize>(value: &T) -> String {

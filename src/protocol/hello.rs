@@ -1,15 +1,16 @@
 //! `hello-ok`: the answer to an accepted `connect`. Both versions are one struct; fields of one version
 //! only are optional and left out in the other.
 
+use openclaw_auth::Protocol;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, value::RawValue};
 
-use super::{Version, frame::StateVersion, limits};
+use super::{frame::StateVersion, limits};
 
 #[derive(Debug, Serialize)]
 pub struct HelloOk<'a> {
     r#type: &'static str,
-    pub protocol: Version,
+    pub protocol: u64,
     pub server: Server<'a>,
     /// Pre-serialised: the method table does not change while we run.
     pub features: &'a RawValue,
@@ -22,14 +23,14 @@ pub struct HelloOk<'a> {
 impl<'a> HelloOk<'a> {
     #[must_use]
     pub fn new(
-        protocol: Version,
+        protocol: Protocol,
         server: Server<'a>,
         features: &'a RawValue,
         snapshot: Snapshot<'a>,
     ) -> Self {
         Self {
             r#type: "hello-ok",
-            protocol,
+            protocol: protocol.number(),
             server,
             features,
             snapshot,
