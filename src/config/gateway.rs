@@ -13,7 +13,8 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::config::secret::SecretInput;
+use crate::config::secret::{SecretInput, Secrets};
+use crate::config::values::{self, flag_or_text};
 
 /// The whole configuration.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -70,25 +71,30 @@ impl BindMode {
 }
 
 /// `gateway`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
 pub struct Gateway {
     /// `mode`.
     pub mode: Mode,
     /// Whether `mode` was written: the official gateway wants it said.
+    #[serde(skip)]
     pub mode_written: bool,
     /// `port`, 1-65535 (0 only from `--port`).
     pub port: u16,
     /// `bind`.
     pub bind: BindMode,
     /// Whether a person wrote `bind` (file, environment or flag); `auto` in a container needs it (`A6`).
+    #[serde(skip)]
     pub bind_written: bool,
     /// `customBindHost`, as written; `openclaw-bind` parses it (`A7`-`A13`).
     pub custom_bind_host: Option<String>,
     /// `publicOrigin`, normalised.
+    #[serde(deserialize_with = "values::de_origin")]
     pub public_origin: Option<String>,
     /// `auth`.
     pub auth: Auth,
     /// `trustedProxies`, host bits cleared, mapped prefixes made IPv4 (`C14`, `C15`).
+    #[serde(deserialize_with = "values::de_cidrs")]
     pub trusted_proxies: Vec<IpNet>,
     /// `allowRealIpFallback`.
     pub allow_real_ip_fallback: bool,
@@ -107,6 +113,7 @@ pub struct Gateway {
     /// `http`.
     pub http: Http,
     /// `handshakeTimeoutMs` or `OPENCLAW_HANDSHAKE_TIMEOUT_MS`.
+    #[serde(rename = "handshakeTimeoutMs", deserialize_with = "values::de_millis")]
     pub handshake_timeout: Duration,
 }
 
@@ -137,7 +144,8 @@ impl AuthMode {
 }
 
 /// `gateway.auth`.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
 pub struct Auth {
     /// `mode`; `None` = decided by which secret exists.
     pub mode: Option<AuthMode>,
@@ -167,13 +175,16 @@ impl Auth {
 }
 
 /// `gateway.auth.rateLimit`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
 pub struct RateLimit {
     /// Failures within `window` before the lockout.
     pub max_attempts: u32,
     /// Sliding window.
+    #[serde(rename = "windowMs", deserialize_with = "values::de_millis")]
     pub window: Duration,
     /// How long a client stays out.
+    #[serde(rename = "lockoutMs", deserialize_with = "values::de_millis")]
     pub lockout: Duration,
     /// Whether loopback clients are exempt.
     pub exempt_loopback: bool,
@@ -192,11 +203,14 @@ impl Default for RateLimit {
 }
 
 /// `gateway.auth.trustedProxy`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
 pub struct TrustedProxy {
     /// `userHeader`, lower case.
+    #[serde(deserialize_with = "values::de_lower")]
     pub user_header: String,
     /// `requiredHeaders`, lower case.
+    #[serde(deserialize_with = "values::de_lowers")]
     pub required_headers: Vec<String>,
     /// `allowUsers`; empty = every user the proxy lets through.
     pub allow_users: Vec<String>,
@@ -207,15 +221,18 @@ pub struct TrustedProxy {
 }
 
 /// `gateway.controlUi`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
 pub struct ControlUi {
     /// `enabled`.
     pub enabled: bool,
     /// `basePath`: empty, or `/x` without a trailing slash.
+    #[serde(deserialize_with = "values::de_base_path")]
     pub base_path: String,
     /// `root`: a folder that holds an official Control UI.
     pub root: Option<PathBuf>,
     /// `allowedOrigins`, normalised `scheme://host[:port]`.
+    #[serde(deserialize_with = "values::de_origins")]
     pub allowed_origins: Vec<String>,
 }
 
@@ -250,14 +267,16 @@ impl TailscaleMode {
 }
 
 /// `gateway.tailscale`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
 pub struct Tailscale {
     /// `mode`.
     pub mode: TailscaleMode,
 }
 
 /// `gateway.tls`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
 pub struct Tls {
     /// `enabled`.
     pub enabled: bool,
@@ -300,7 +319,8 @@ pub enum SshHostKeyPolicy {
 }
 
 /// `gateway.remote`: what client commands dial.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
 pub struct Remote {
     /// `url`.
     pub url: Option<String>,
@@ -311,6 +331,7 @@ pub struct Remote {
     /// `password`.
     pub password: Option<SecretInput>,
     /// `tlsFingerprint`: SHA-256, 64 lower-case hex digits.
+    #[serde(deserialize_with = "values::de_fingerprint")]
     pub tls_fingerprint: Option<String>,
     /// `sshTarget`: `user@host[:port]`.
     pub ssh_target: Option<String>,
@@ -323,22 +344,33 @@ pub struct Remote {
 }
 
 /// `gateway.nodes`.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
 pub struct Nodes {
     /// `pairing`.
     pub pairing: Pairing,
-    /// `commands.allow`.
-    pub allow_commands: Vec<String>,
-    /// `commands.deny`.
-    pub deny_commands: Vec<String>,
+    /// `commands`.
+    pub commands: Commands,
+}
+
+/// `gateway.nodes.commands`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Commands {
+    /// `allow`: commands allowed beyond the platform's defaults.
+    pub allow: Vec<String>,
+    /// `deny`: commands never allowed; beats `allow`.
+    pub deny: Vec<String>,
 }
 
 /// `gateway.nodes.pairing`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
 pub struct Pairing {
     /// `autoApproveLocal`.
     pub auto_approve_local: bool,
     /// `autoApproveCidrs`.
+    #[serde(deserialize_with = "values::de_cidrs")]
     pub auto_approve_cidrs: Vec<IpNet>,
 }
 
@@ -354,17 +386,20 @@ impl Default for Pairing {
 pub enum ReloadMode {
     /// Edits wait for the next start.
     Off,
-    /// Hot-safe edits apply at once; the others wait for a restart.
+    /// Hot-safe edits apply at once; the others wait for a restart. The retired words mean the same.
     #[default]
+    #[serde(alias = "hot", alias = "restart")]
     Hybrid,
 }
 
 /// `gateway.reload`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
 pub struct Reload {
     /// `mode`.
     pub mode: ReloadMode,
     /// `debounceMs`.
+    #[serde(rename = "debounceMs", deserialize_with = "values::de_millis")]
     pub debounce: Duration,
 }
 
@@ -376,14 +411,25 @@ impl Default for Reload {
 }
 
 /// `gateway.http`.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
 pub struct Http {
-    /// `securityHeaders.strictTransportSecurity`; `false` in the file is `None`.
+    /// `securityHeaders`.
+    pub security_headers: SecurityHeaders,
+}
+
+/// `gateway.http.securityHeaders`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct SecurityHeaders {
+    /// `strictTransportSecurity`; `false` in the file is `None`.
+    #[serde(deserialize_with = "flag_or_text")]
     pub strict_transport_security: Option<String>,
 }
 
 /// `logging`.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
 pub struct Logging {
     /// `level`.
     pub level: Level,
@@ -444,85 +490,6 @@ pub enum ConsoleStyle {
     Compact,
     /// One JSON object per line.
     Json,
-}
-
-/// `secrets`: where references are looked up.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
-#[serde(default)]
-pub struct Secrets {
-    /// `providers`.
-    pub providers: BTreeMap<String, SecretProvider>,
-    /// `defaults`: source -> provider name.
-    pub defaults: BTreeMap<String, String>,
-}
-
-/// One entry of `secrets.providers`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(tag = "source", rename_all = "lowercase")]
-pub enum SecretProvider {
-    /// Environment variables, optionally only those listed.
-    Env {
-        /// `allowlist`.
-        #[serde(default)]
-        allowlist: Option<Vec<String>>,
-    },
-    /// A file.
-    #[serde(rename_all = "camelCase")]
-    File {
-        /// `path`.
-        path: PathBuf,
-        /// `mode`.
-        #[serde(default)]
-        mode: FileMode,
-        /// `timeoutMs`.
-        #[serde(default)]
-        timeout_ms: Option<u64>,
-        /// `maxBytes`.
-        #[serde(default)]
-        max_bytes: Option<u64>,
-    },
-    /// A program.
-    Exec(ExecProvider),
-}
-
-/// `mode` of a file provider.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum FileMode {
-    /// A JSON document; the id is a JSON pointer.
-    #[default]
-    Json,
-    /// The whole file is the secret; the id is `value`.
-    SingleValue,
-}
-
-/// A program that answers with secrets.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ExecProvider {
-    /// `command`: absolute path.
-    pub command: PathBuf,
-    /// `args`.
-    #[serde(default)]
-    pub args: Vec<String>,
-    /// `timeoutMs`.
-    #[serde(default)]
-    pub timeout_ms: Option<u64>,
-    /// `maxOutputBytes`.
-    #[serde(default)]
-    pub max_output_bytes: Option<u64>,
-    /// `jsonOnly`.
-    #[serde(default)]
-    pub json_only: Option<bool>,
-    /// `env`: literal variables of the child.
-    #[serde(default)]
-    pub env: BTreeMap<String, String>,
-    /// `passEnv`: variables of ours that the child gets.
-    #[serde(default)]
-    pub pass_env: Vec<String>,
-    /// `trustedDirs`.
-    #[serde(default)]
-    pub trusted_dirs: Vec<PathBuf>,
 }
 
 /// The port where none is written: the official one.

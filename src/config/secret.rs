@@ -4,7 +4,9 @@
 //! `config::resolve` turns it into a [`SecretValue`], which is erased when it is dropped and shows
 //! `***` wherever it is printed (`J13`).
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Deserializer, Serialize};
 use zeroize::Zeroize;
@@ -93,4 +95,147 @@ pub enum SecretInput {
     Plain(SecretValue),
     /// A reference.
     Ref(SecretRef),
+}
+
+/// `secrets`: where references are looked up.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(default)]
+pub struct Secrets {
+    /// `providers`.
+    pub providers: BTreeMap<String, SecretProvider>,
+    /// `defaults`: source -> provider name.
+    pub defaults: BTreeMap<String, String>,
+}
+
+/// One entry of `secrets.providers`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(tag = "source", rename_all = "lowercase")]
+pub enum SecretProvider {
+    /// Environment variables, optionally only those listed.
+    Env {
+        /// `allowlist`.
+        #[serde(default)]
+        allowlist: Option<Vec<String>>,
+    },
+    /// A file.
+    #[serde(rename_all = "camelCase")]
+    File {
+        /// `path`.
+        path: PathBuf,
+        /// `mode`.
+        #[serde(default)]
+        mode: FileMode,
+        /// `timeoutMs`.
+        #[serde(default)]
+        timeout_ms: Option<u64>,
+        /// `maxBytes`.
+        #[serde(default)]
+        max_bytes: Option<u64>,
+    },
+    /// A program.
+    Exec(ExecProvider),
+}
+
+/// `mode` of a file provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum FileMode {
+    /// A JSON document; the id is a JSON pointer.
+    #[default]
+    Json,
+    /// The whole file is the secret; the id is `value`.
+    SingleValue,
+}
+
+/// A program that answers with secrets.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ExecProvider {
+    /// `command`: absolute path.
+    pub command: PathBuf,
+    /// `args`.
+    #[serde(default)]
+    pub args: Vec<String>,
+    /// `timeoutMs`.
+    #[serde(default)]
+    pub timeout_ms: Option<u64>,
+    /// `maxOutputBytes`.
+    #[serde(default)]
+    pub max_output_bytes: Option<u64>,
+    /// `jsonOnly`.
+    #[serde(default)]
+    pub json_only: Option<bool>,
+    /// `env`: literal variables of the child.
+    #[serde(default)]
+    pub env: BTreeMap<String, String>,
+    /// `passEnv`: variables of ours that the child gets.
+    #[serde(default)]
+    pub pass_env: Vec<String>,
+    /// `trustedDirs`.
+    #[serde(default)]
+    pub trusted_dirs: Vec<PathBuf>,
+}
+
+/// Whether `name` may name a provider: a lower-case letter, then letters, digits, `_`, `-`, 64 in all.
+pub fn is_provider_name(name: &str) -> bool {
+    let valid = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | '-');
+    name.starts_with(|c: char| c.is_ascii_lowercase()) && name.len() <= 64 && name.chars().all(valid)
+}
+
+/// Checks a reference's grammar, which is the official one.
+///
+/// # Errors
+/// One sentence.
+pub fn check_reference(reference: &SecretRef) -> Result<(), String> {
+    if reference.provider.as_deref().is_some_and(|name| !is_provider_name(name)) {
+        return Err("`provider` is not a provider name".to_owned());
+    }
+    let id = reference.id.as_str();
+    let (valid, wanted) = match reference.source {
+        SecretSource::Env => (is_variable(id), "the name of an environment variable"),
+        SecretSource::File => (
+            id == SINGLE_VALUE || id.starts_with('/') && id.len() <= 1024,
+            "a JSON pointer such as `/providers/x/key`, or `value`",
+        ),
+        SecretSource::Exec => (is_exec_id(id), "letters, digits and `._:/#-` without `..` parts"),
+    };
+    if valid { Ok(()) } else { Err(format!("`id` is not {wanted}")) }
+}
+
+/// The id of a secret that is a whole file.
+pub const SINGLE_VALUE: &str = "value";
+
+/// Whether `name` is capitals, digits and `_`, 128 at most.
+pub fn is_variable(name: &str) -> bool {
+    let valid = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
+    name.starts_with(|c: char| c.is_ascii_uppercase()) && name.len() <= 128 && name.chars().all(valid)
+}
+
+fn is_exec_id(id: &str) -> bool {
+    let valid = |c: char| c.is_ascii_alphanumeric() || "._:/#-".contains(c);
+    id.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && id.len() <= 256
+        && id.chars().all(valid)
+        && !id.split('/').any(|part| part == "." || part == "..")
+}
+
+impl SecretInput {
+    /// The reference, also where it is written short as `$NAME`.
+    pub fn reference(&self) -> Option<SecretRef> {
+        match self {
+            Self::Ref(reference) => Some(reference.clone()),
+            Self::Plain(text) => {
+                let name = text.expose().strip_prefix('$').filter(|name| is_variable(name))?;
+                Some(SecretRef { source: SecretSource::Env, provider: None, id: name.to_owned() })
+            }
+        }
+    }
+
+    /// The text itself, where it is written in the file.
+    pub fn plain(&self) -> Option<&str> {
+        match self {
+            Self::Plain(text) if self.reference().is_none() => Some(text.expose()),
+            Self::Plain(_) | Self::Ref(_) => None,
+        }
+    }
 }
