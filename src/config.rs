@@ -7,19 +7,21 @@
 //! keeps its comments, [`snapshot`] is the redacted view of `config.get`, [`reload`] says which changes
 //! apply at once. Time is an argument; nothing here starts a task.
 
-pub mod env;
-pub mod gateway;
-pub mod paths;
-pub mod problem;
-pub mod secret;
 pub mod check;
 pub mod document;
+pub mod env;
+pub mod gateway;
 pub mod guard;
 pub mod include;
 pub mod interpolate;
 pub mod keys;
 pub mod layers;
 pub mod load;
+pub mod paths;
+pub mod problem;
 pub mod redact;
 pub mod rules;
+pub mod secret;
 pub mod values;
+pub mod edit;
+pub mod resolve;

@@ -5,6 +5,7 @@
 //! here and milliseconds in the file. Sections that we do not type stay in [`Config::rest`].
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -17,7 +18,7 @@ use crate::config::secret::{SecretInput, Secrets};
 use crate::config::values::{self, flag_or_text};
 
 /// The whole configuration.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default, PartialEq)]
 pub struct Config {
     /// `gateway`.
     pub gateway: Gateway,
@@ -27,6 +28,25 @@ pub struct Config {
     pub secrets: Secrets,
     /// Every other section, resolved (`$include` and `${VAR}` done), as written.
     pub rest: Map<String, Value>,
+}
+
+impl fmt::Debug for Config {
+    /// Names of untyped sections only: their values may be secrets (`J13`).
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config")
+            .field("gateway", &self.gateway)
+            .field("logging", &self.logging)
+            .field("secrets", &self.secrets)
+            .field("rest", &self.rest.keys().collect::<Vec<_>>())
+            .finish()
+    }
+}
+
+impl Config {
+    /// A section that is not typed here.
+    pub fn section(&self, name: &str) -> Option<&Map<String, Value>> {
+        self.rest.get(name).and_then(Value::as_object)
+    }
 }
 
 /// `gateway.mode`: what this host is.

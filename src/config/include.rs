@@ -7,6 +7,7 @@
 //! Every value keeps the document it came from, so that a problem names the right file and line.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
@@ -30,7 +31,7 @@ const MAX_PATH: usize = 4096;
 pub type ReadFile<'r> = &'r dyn Fn(&Path) -> Result<String, Problem>;
 
 /// The merged configuration and where each value came from.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Tree {
     /// The merged value, before `${VAR}`.
     pub value: Value,
@@ -38,6 +39,13 @@ pub struct Tree {
     origins: BTreeMap<Segments, (usize, Segments)>,
     /// Objects whose content comes from other files, with those files.
     pub included: BTreeMap<Segments, Vec<PathBuf>>,
+}
+
+impl fmt::Debug for Tree {
+    /// Files only: the value holds secrets (`J13`).
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tree").field("documents", &self.documents).finish_non_exhaustive()
+    }
 }
 
 impl Tree {

@@ -110,7 +110,7 @@ impl Provider for Layer {
 }
 
 /// A layer from outside the file: its values, and the variable or flag of each.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Overlay {
     data: Map<String, Value>,
     names: BTreeMap<&'static str, &'static str>,

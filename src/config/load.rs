@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::config::check::{self, Findings};
 use crate::config::document::{Document, MAX_BYTES, dotted};
@@ -62,7 +62,7 @@ pub struct Loaded {
     pub document: Option<Document>,
     /// The merged file, before `${NAME}`.
     pub tree: Tree,
-    /// The environment with the file's `env.vars` below it: what references resolve against.
+    /// The environment with the file's `env` section below it: what references resolve against.
     pub env: Env,
 }
 
@@ -259,7 +259,5 @@ fn sorted(mut problems: Vec<Problem>) -> Problems {
     problems.into()
 }
 
-/// The sections of `Config::rest`, for a reader of one of them.
-pub fn section<'c>(config: &'c Config, name: &str) -> Option<&'c Map<String, Value>> {
-    config.rest.get(name).and_then(Value::as_object)
-}
+#[cfg(test)]
+mod tests;

@@ -14,6 +14,7 @@ use crate::config::gateway::{AuthMode, BindMode, Config, Mode, ReloadMode, Tails
 use crate::config::layers::Provenance;
 use crate::config::load::Purpose;
 use crate::config::problem::{Problem, Warning};
+use crate::config::redact::SENTINEL;
 
 /// What the rules look at.
 #[derive(Debug)]
@@ -61,14 +62,8 @@ impl Case<'_> {
         }
     }
 
-    /// Whether the words alone keep the sockets on loopback; `auto` is judged by `openclaw-bind`.
     fn stays_on_loopback(&self) -> bool {
-        let gateway = &self.config.gateway;
-        match gateway.bind {
-            BindMode::Loopback | BindMode::Auto => true,
-            BindMode::Custom => gateway.custom_address().is_some_and(|ip| ip.is_loopback()),
-            BindMode::Lan | BindMode::Tailnet => false,
-        }
+        stays_on_loopback(self.config)
     }
 
     fn publishes(&self) -> bool {
@@ -76,11 +71,26 @@ impl Case<'_> {
     }
 
     fn exposure(&self) -> Exposure {
-        let proxied = !self.config.gateway.trusted_proxies.is_empty();
-        match self.stays_on_loopback() && !self.publishes() && !proxied {
-            true => Exposure::Local,
-            false => Exposure::Exposed,
-        }
+        exposure(self.config)
+    }
+}
+
+/// Whether the words alone keep the sockets on loopback; `auto` is judged by `openclaw-bind`.
+fn stays_on_loopback(config: &Config) -> bool {
+    match config.gateway.bind {
+        BindMode::Loopback | BindMode::Auto => true,
+        BindMode::Custom => config.gateway.custom_address().is_some_and(|ip| ip.is_loopback()),
+        BindMode::Lan | BindMode::Tailnet => false,
+    }
+}
+
+/// Who can reach the gateway, as far as the words say.
+pub fn exposure(config: &Config) -> Exposure {
+    let published = config.gateway.tailscale.mode != TailscaleMode::Off;
+    let proxied = !config.gateway.trusted_proxies.is_empty();
+    match stays_on_loopback(config) && !published && !proxied {
+        true => Exposure::Local,
+        false => Exposure::Exposed,
     }
 }
 
@@ -234,7 +244,7 @@ fn secrets_are_secret(case: &Case<'_>, found: &mut Findings) {
     ];
     for (key, input, mode) in own {
         let Some(text) = input.as_ref().and_then(|input| input.plain()) else { continue };
-        if case.unset.contains(key) {
+        if case.unset.contains(key) || is_sentinel(case, key, text, found) {
             continue;
         }
         // A secret that the mode does not compare with guards nothing, but must still be one.
@@ -257,13 +267,23 @@ fn secrets_are_secret(case: &Case<'_>, found: &mut Findings) {
     ];
     for (key, input) in remote {
         let Some(text) = input.as_ref().and_then(|input| input.plain()) else { continue };
-        if case.unset.contains(key) {
+        if case.unset.contains(key) || is_sentinel(case, key, text, found) {
             continue;
         }
         if let Err(refusal) = vet(&Secret::new(text), Exposure::Local) {
             found.problems.push(case.problem(key, refusal.to_string()).hint(refusal.hint()));
         }
     }
+}
+
+/// `E3`: a redacted view was saved as if it were the file.
+fn is_sentinel(case: &Case<'_>, key: &str, text: &str, found: &mut Findings) -> bool {
+    let sentinel = text.contains(SENTINEL);
+    if sentinel {
+        let problem = case.problem(key, "this is the mark that stands for a hidden secret");
+        found.problems.push(problem.hint("write the secret itself"));
+    }
+    sentinel
 }
 
 /// Half a pair never serves.

@@ -101,10 +101,21 @@ pub enum SecretInput {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(default)]
 pub struct Secrets {
-    /// `providers`.
+    /// `providers`; kinds that we do not have are left out.
+    #[serde(deserialize_with = "de_providers")]
     pub providers: BTreeMap<String, SecretProvider>,
     /// `defaults`: source -> provider name.
     pub defaults: BTreeMap<String, String>,
+}
+
+fn de_providers<'de, D: Deserializer<'de>>(
+    from: D,
+) -> Result<BTreeMap<String, SecretProvider>, D::Error> {
+    let written = BTreeMap::<String, serde_json::Value>::deserialize(from)?;
+    let known = written.into_iter().filter_map(|(name, provider)| {
+        Some((name, serde_json::from_value(provider).ok()?))
+    });
+    Ok(known.collect())
 }
 
 /// One entry of `secrets.providers`.
@@ -125,12 +136,9 @@ pub enum SecretProvider {
         /// `mode`.
         #[serde(default)]
         mode: FileMode,
-        /// `timeoutMs`.
-        #[serde(default)]
-        timeout_ms: Option<u64>,
         /// `maxBytes`.
         #[serde(default)]
-        max_bytes: Option<u64>,
+        max_bytes: Option<usize>,
     },
     /// A program.
     Exec(ExecProvider),
@@ -161,13 +169,13 @@ pub struct ExecProvider {
     pub timeout_ms: Option<u64>,
     /// `maxOutputBytes`.
     #[serde(default)]
-    pub max_output_bytes: Option<u64>,
+    pub max_output_bytes: Option<usize>,
     /// `jsonOnly`.
     #[serde(default)]
     pub json_only: Option<bool>,
     /// `env`: literal variables of the child.
     #[serde(default)]
-    pub env: BTreeMap<String, String>,
+    pub env: BTreeMap<String, SecretValue>,
     /// `passEnv`: variables of ours that the child gets.
     #[serde(default)]
     pub pass_env: Vec<String>,
@@ -220,22 +228,19 @@ fn is_exec_id(id: &str) -> bool {
 }
 
 impl SecretInput {
-    /// The reference, also where it is written short as `$NAME`.
-    pub fn reference(&self) -> Option<SecretRef> {
+    /// The reference. The short form `"$NAME"` of the file is written out when it is loaded.
+    pub fn reference(&self) -> Option<&SecretRef> {
         match self {
-            Self::Ref(reference) => Some(reference.clone()),
-            Self::Plain(text) => {
-                let name = text.expose().strip_prefix('$').filter(|name| is_variable(name))?;
-                Some(SecretRef { source: SecretSource::Env, provider: None, id: name.to_owned() })
-            }
+            Self::Ref(reference) => Some(reference),
+            Self::Plain(_) => None,
         }
     }
 
-    /// The text itself, where it is written in the file.
+    /// The text itself, where it is written out.
     pub fn plain(&self) -> Option<&str> {
         match self {
-            Self::Plain(text) if self.reference().is_none() => Some(text.expose()),
-            Self::Plain(_) | Self::Ref(_) => None,
+            Self::Plain(text) => Some(text.expose()),
+            Self::Ref(_) => None,
         }
     }
 }

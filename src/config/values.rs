@@ -34,7 +34,7 @@ pub fn cidr(text: &str) -> Result<Network, String> {
             .map_err(|_| "not an IP address or a CIDR such as `10.0.0.0/8`".to_owned())?,
     };
     let normalised = net.trunc() != net;
-    let net = unmapped(net.trunc())?;
+    let net = unmapped(net)?.trunc();
     if net.prefix_len() == 0 {
         return Err("this means every address".to_owned());
     }
@@ -43,7 +43,7 @@ pub fn cidr(text: &str) -> Result<Network, String> {
 
 fn unmapped(net: IpNet) -> Result<IpNet, String> {
     let IpNet::V6(v6) = net else { return Ok(net) };
-    let Some(v4) = v6.network().to_ipv4_mapped() else { return Ok(net) };
+    let Some(v4) = v6.addr().to_ipv4_mapped() else { return Ok(net) };
     let prefix = v6
         .prefix_len()
         .checked_sub(MAPPED_BITS)
@@ -74,7 +74,9 @@ pub fn origin(text: &str) -> Result<String, String> {
     let standard = match scheme {
         "https" => ":443",
         "http" => ":80",
-        _ => return Err("an origin starts with `https://` or `http://`".to_owned()),
+        // `D22`: an extension is allowed by its exact id.
+        "chrome-extension" | "moz-extension" | "safari-web-extension" => "",
+        _ => return Err("an origin starts with `https://` or `http://`, or names a browser extension".to_owned()),
     };
     let authority = rest.strip_suffix('/').unwrap_or(rest);
     if authority.contains(['/', '?', '#']) {
@@ -83,7 +85,10 @@ pub fn origin(text: &str) -> Result<String, String> {
     if authority.contains('@') {
         return Err("an origin has no credentials".to_owned());
     }
-    let authority = authority.strip_suffix(standard).unwrap_or(authority);
+    let authority = match standard {
+        "" => authority,
+        _ => authority.strip_suffix(standard).unwrap_or(authority),
+    };
     check_authority(authority)?;
     Ok(format!("{scheme}://{authority}"))
 }
