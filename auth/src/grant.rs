@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::device::DeviceId;
 use crate::limiter::ClientKey;
+use crate::pairing::DeviceRecord;
 use crate::role::Role;
 use crate::scope::{Scope, ScopeSet};
 use crate::secret::Secret;
@@ -124,6 +125,18 @@ impl Grant {
     #[must_use]
     pub fn user(&self) -> Option<&str> {
         self.user.as_deref()
+    }
+
+    /// The grant still stands: the policy was not replaced (E18), and the device keeps its role in the same generation
+    /// (H20). `record` is the device as stored now, `None` when it was removed; ignored for a grant without a device.
+    #[must_use]
+    pub fn still_holds(&self, policy_generation: u64, record: Option<&DeviceRecord>) -> bool {
+        let device = self.device.as_ref().is_none_or(|device| {
+            let live = record.filter(|record| record.id == device.id);
+            live.and_then(|record| record.role(self.role))
+                .is_some_and(|grant| grant.generation == device.generation)
+        });
+        device && self.policy_generation == policy_generation
     }
 
     /// The policy generation that let it in; an older one than the live policy is closed (E18).

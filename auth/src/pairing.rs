@@ -5,6 +5,7 @@
 
 use sha2::{Digest as _, Sha256};
 
+use crate::decide::Proof;
 use crate::denied::{Cause, Denied, PairingInfo};
 use crate::device::{DeviceId, PublicKey, hex};
 use crate::policy::Protocol;
@@ -83,6 +84,7 @@ pub struct PairNeed {
     pub(crate) scopes: ScopeSet,
     pub(crate) approved: Vec<(Role, ScopeSet)>,
     pub(crate) protocol: Protocol,
+    pub(crate) proof: Proof,
 }
 
 impl PairNeed {

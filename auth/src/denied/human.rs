@@ -58,28 +58,24 @@ impl Denied {
     /// What a person can do about it, when there is something.
     #[must_use]
     pub fn hint(&self) -> Option<Cow<'static, str>> {
-        let fixed = match &self.cause {
-            Cause::OriginNotAllowed { origin } => return origin_hint(origin),
-            Cause::HostNotOwn { host } => {
-                return Some(Cow::Owned(format!(
-                    "`{host}` is not a name of this gateway; set `gateway.publicOrigin` or add its origin to \
-                     `gateway.controlUi.allowedOrigins`"
-                )));
-            }
-            Cause::Pairing(info) => {
-                return Some(Cow::Owned(format!(
-                    "run `openclaw devices approve {}`",
-                    info.request_id
-                )));
-            }
-            Cause::AmbiguousHeader { name } => {
-                return Some(Cow::Owned(format!(
-                    "the request carries `{name}` more than once, or a twin of it"
-                )));
-            }
-            other => fixed_hint(other),
-        };
-        fixed.map(Cow::Borrowed)
+        if let Cause::OriginNotAllowed { origin } = &self.cause {
+            return origin_hint(origin);
+        }
+        if let Cause::HostNotOwn { host } = &self.cause {
+            return Some(Cow::Owned(format!(
+                "`{host}` is not a name of this gateway; set `gateway.publicOrigin` or add its origin to \
+                 `gateway.controlUi.allowedOrigins`"
+            )));
+        }
+        if let Cause::Pairing(info) = &self.cause {
+            return Some(Cow::Owned(format!("run `openclaw devices approve {}`", info.request_id)));
+        }
+        if let Cause::AmbiguousHeader { name } = &self.cause {
+            return Some(Cow::Owned(format!(
+                "`{name}` stands there twice, or under a look-alike name"
+            )));
+        }
+        fixed_hint(&self.cause).map(Cow::Borrowed)
     }
 }
 

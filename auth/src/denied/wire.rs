@@ -40,21 +40,18 @@ impl Denied {
     /// `error.message` of the `res` frame.
     #[must_use]
     pub fn message(&self) -> Cow<'static, str> {
-        match &self.cause {
-            Cause::SecretMismatch => self.unauthorized(match self.tone.secret {
-                SecretKind::Token => "gateway token mismatch",
-                SecretKind::Password => "gateway password mismatch",
-            }),
-            Cause::SecretMissing => self.unauthorized(match self.tone.secret {
-                SecretKind::Token => "gateway token missing",
-                SecretKind::Password => "gateway password missing",
-            }),
-            Cause::Pairing(info) => self.pairing_message(info),
-            other => Cow::Borrowed(plain_message(other)),
-        }
-    }
-
-    fn unauthorized(&self, what: &str) -> Cow<'static, str> {
+        let what = match (&self.cause, self.tone.secret) {
+            (Cause::Pairing(info), _) => return self.pairing_message(info),
+            (Cause::SecretMismatch, SecretKind::Token) => "gateway token mismatch",
+            (Cause::SecretMismatch, SecretKind::Password) => "gateway password mismatch",
+            (Cause::SecretMissing, SecretKind::Token) => "gateway token missing",
+            (Cause::SecretMissing, SecretKind::Password) => "gateway password missing",
+            // Protocol 3 has no word of its own for it.
+            (Cause::ScopeMismatch, _) if self.tone.protocol == Protocol::V3 => {
+                return Cow::Borrowed(plain_message(&Cause::DeviceTokenMismatch));
+            }
+            (cause, _) => return Cow::Borrowed(plain_message(cause)),
+        };
         Cow::Owned(format!("unauthorized: {what} ({})", self.parenthesis()))
     }
 
@@ -135,7 +132,28 @@ impl Denied {
             Cause::OriginNotAllowed { .. } => self.origin_details("origin not allowed"),
             Cause::OriginMissing => self.origin_details("origin missing or invalid"),
             Cause::ProtocolMismatch { min, max } => self.protocol_details(*min, *max),
-            _ => Vec::new(),
+            Cause::AmbiguousHeader { .. }
+            | Cause::BadRequest { .. }
+            | Cause::HeaderTooLarge { .. }
+            | Cause::UpgradeRequired
+            | Cause::CredentialInUrl
+            | Cause::HostNotOwn { .. }
+            | Cause::CrossSite
+            | Cause::ProxyAttributionRequired
+            | Cause::BadForwarded { .. }
+            | Cause::ForwardedClient
+            | Cause::TrustedProxyLocalInterface
+            | Cause::TrustedProxyLoopback
+            | Cause::ServeHeaders { .. }
+            | Cause::FunnelUnexpected
+            | Cause::PeerNotLoopback
+            | Cause::NoneNeedsLocal { .. }
+            | Cause::NoneRemoteShape { .. }
+            | Cause::InvalidRole
+            | Cause::WorkerRole
+            | Cause::BadScopes
+            | Cause::OversizeCredential
+            | Cause::BadAuthorization => Vec::new(),
         }
     }
 

@@ -139,7 +139,7 @@ pub fn verify(
         return Err(DeviceFault::NonceMismatch);
     }
     let signature = read_signature(&proof.signature).ok_or(DeviceFault::Signature)?;
-    let point = VerifyingKey::from_bytes(key.as_bytes()).map_err(|_| DeviceFault::Signature)?;
+    let point = VerifyingKey::from_bytes(key.as_bytes()).ok().ok_or(DeviceFault::Signature)?;
     layouts(signed.client_id, protocol)
         .into_iter()
         .flatten()
