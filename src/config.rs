@@ -9,6 +9,7 @@
 
 pub mod check;
 pub mod document;
+pub mod edit;
 pub mod env;
 pub mod gateway;
 pub mod guard;
@@ -20,8 +21,7 @@ pub mod load;
 pub mod paths;
 pub mod problem;
 pub mod redact;
+pub mod resolve;
 pub mod rules;
 pub mod secret;
 pub mod values;
-pub mod edit;
-pub mod resolve;

@@ -11,3 +11,4 @@ pub mod events;
 pub mod logs;
 pub mod protocol;
 pub mod store;
+pub mod ui;

@@ -190,7 +190,9 @@ impl Check<'_> {
     fn networks(&mut self, value: &Value) {
         self.each(value, |work, item| match item.as_str().map(values::cidr) {
             None => work.refuse(needs("an address or a CIDR", item), ""),
-            Some(Err(message)) => work.refuse(message, "list the addresses of the proxies or nodes"),
+            Some(Err(message)) => {
+                work.refuse(message, "list the addresses of the proxies or nodes")
+            }
             Some(Ok(found)) => {
                 if found.normalised {
                     work.warn(format!("host bits are cleared: `{}` counts", found.net), "");

@@ -93,13 +93,7 @@ impl Document {
         if !reader.problems.is_empty() {
             return Err(reader.problems.into());
         }
-        Ok(Self {
-            file: file.into(),
-            text: text.to_owned(),
-            value,
-            spans: reader.spans,
-            comments,
-        })
+        Ok(Self { file: file.into(), text: text.to_owned(), value, spans: reader.spans, comments })
     }
 
     /// Byte range of the value at `path`.

@@ -59,9 +59,12 @@ pub fn prepare(
     edits: &[Edit],
 ) -> Result<Change, Problems> {
     if request.env.is_on(&env::CONFIG_READONLY) {
-        return Err(Problem::new("OPENCLAW_CONFIG_READONLY", "the configuration is read-only here")
-            .hint("change it where it is made")
-            .into());
+        return Err(Problem::new(
+            "OPENCLAW_CONFIG_READONLY",
+            "the configuration is read-only here",
+        )
+        .hint("change it where it is made")
+        .into());
     }
     let file = &request.paths.config;
     let old = current.map_or("", |document| document.text.as_str());
@@ -119,9 +122,7 @@ fn apply(now: &Document, original: Option<&Document>, edit: &Edit) -> Result<Str
             }
             Ok(tree::merge(&now.text, &patch)?)
         }
-        Edit::Replace(text) => {
-            redact::restore_text(&Document::parse(&now.file, text)?, original)
-        }
+        Edit::Replace(text) => redact::restore_text(&Document::parse(&now.file, text)?, original),
     }
 }
 

@@ -160,8 +160,11 @@ pub enum Level {
 pub fn judge_folder(folder: &Path, facts: Facts, me: u32, level: Level) -> Result<(), Problem> {
     let shown = folder.display();
     if facts.uid != me && facts.uid != 0 {
-        return Err(Problem::new("", format!("the directory `{shown}` belongs to user {}", facts.uid))
-            .hint("keep the file below a directory of your own"));
+        return Err(Problem::new(
+            "",
+            format!("the directory `{shown}` belongs to user {}", facts.uid),
+        )
+        .hint("keep the file below a directory of your own"));
     }
     // A link of ours or of root leads where we or root decided; its mode bits mean nothing.
     if facts.kind == FileType::Symlink {
@@ -218,8 +221,11 @@ pub fn open_state(path: &Path) -> Result<StateDir, Problem> {
 pub fn judge_state(path: &Path, facts: Facts, me: u32) -> Result<(), Problem> {
     let shown = path.display();
     if facts.uid != me {
-        return Err(Problem::new("", format!("the state directory `{shown}` belongs to user {}", facts.uid))
-            .hint(format!("run as that user, or `chown -R {me} {shown}`")));
+        return Err(Problem::new(
+            "",
+            format!("the state directory `{shown}` belongs to user {}", facts.uid),
+        )
+        .hint(format!("run as that user, or `chown -R {me} {shown}`")));
     }
     if facts.mode & WRITABLE != 0 {
         return Err(Problem::new("", format!("others may write the state directory `{shown}`"))
@@ -248,13 +254,11 @@ fn is_symlink(path: &Path) -> bool {
 }
 
 fn symlink(path: &Path) -> Problem {
-    let target = path.canonicalize().map_or_else(
-        |_| "its target".to_owned(),
-        |target| format!("`{}`", target.display()),
-    );
-    Problem::new("", format!("`{}` is a symbolic link", path.display())).hint(format!(
-        "name {target} itself, with `OPENCLAW_CONFIG_PATH` or `OPENCLAW_STATE_DIR`"
-    ))
+    let target = path
+        .canonicalize()
+        .map_or_else(|_| "its target".to_owned(), |target| format!("`{}`", target.display()));
+    Problem::new("", format!("`{}` is a symbolic link", path.display()))
+        .hint(format!("name {target} itself, with `OPENCLAW_CONFIG_PATH` or `OPENCLAW_STATE_DIR`"))
 }
 
 fn unreadable(path: &Path, error: Errno) -> Problem {

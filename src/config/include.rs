@@ -221,10 +221,12 @@ impl Expansion<'_> {
             }
             Err(problems) => {
                 let place = self.place(at);
-                self.problems.extend(problems.list.into_iter().map(|problem| match problem.place {
-                    Some(_) => problem,
-                    None => problem.at(place.clone()),
-                }));
+                self.problems.extend(problems.list.into_iter().map(
+                    |problem| match problem.place {
+                        Some(_) => problem,
+                        None => problem.at(place.clone()),
+                    },
+                ));
                 None
             }
         }
@@ -237,7 +239,9 @@ impl Expansion<'_> {
             return Err(problem("`$include` names no usable path".to_owned()).into());
         }
         if self.stack.len() > MAX_LEVELS || self.tree.documents.len() >= MAX_FILES {
-            return Err(problem("`$include` goes deeper than 10 levels or 64 files".to_owned()).into());
+            return Err(
+                problem("`$include` goes deeper than 10 levels or 64 files".to_owned()).into()
+            );
         }
         let folder = self.stack.last().and_then(|file| file.parent()).unwrap_or(Path::new("/"));
         let file = folder.join(written).canonicalize().map_err(|error| {
@@ -245,9 +249,11 @@ impl Expansion<'_> {
                 .hint("paths are relative to the file that includes")
         })?;
         if !self.roots.iter().any(|root| file.starts_with(root)) {
-            return Err(problem(format!("`$include` of `{written}` leaves the configuration directory"))
-                .hint("move the file, or name its directory in `OPENCLAW_INCLUDE_ROOTS`")
-                .into());
+            return Err(problem(format!(
+                "`$include` of `{written}` leaves the configuration directory"
+            ))
+            .hint("move the file, or name its directory in `OPENCLAW_INCLUDE_ROOTS`")
+            .into());
         }
         if self.stack.contains(&file) {
             return Err(problem(format!("`$include` of `{written}` goes round in a circle")).into());

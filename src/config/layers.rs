@@ -159,11 +159,14 @@ pub fn environment(env: &Env) -> Overlay {
                 layer.warnings.push(Warning::new(name, "not a log level; ignored", hint));
             }
             Err(hint) => {
-                layer.problems.push(Problem::new(name, format!("not a value of `{path}`")).hint(hint));
+                layer
+                    .problems
+                    .push(Problem::new(name, format!("not a value of `{path}`")).hint(hint));
             }
         }
     }
-    if let Some(level) = layer.data.get("logging").and_then(|logging| logging.get("level")).cloned() {
+    if let Some(level) = layer.data.get("logging").and_then(|logging| logging.get("level")).cloned()
+    {
         let name = env.name_of(&env::LOG_LEVEL);
         layer.put("logging.consoleLevel", name, level);
     }
@@ -247,7 +250,8 @@ impl Stack {
     pub fn extract<T: serde::de::DeserializeOwned>(&self) -> Result<T, Problem> {
         self.figment.extract().map_err(|error| {
             let key = error.path.join(".");
-            Problem::new(key, "the value does not fit").hint("`openclaw config schema` shows its shape")
+            Problem::new(key, "the value does not fit")
+                .hint("`openclaw config schema` shows its shape")
         })
     }
 

@@ -37,13 +37,22 @@ pub fn is_sensitive(path: &[String]) -> bool {
 fn is_secret_name(name: &str) -> bool {
     let flat = name.to_ascii_lowercase().replace(['_', '-'], "");
     const PARTS: [&str; 10] = [
-        "password", "passphrase", "secret", "apikey", "privatekey", "credential", "cookie",
-        "authorization", "serviceaccount", "webhookurl",
+        "password",
+        "passphrase",
+        "secret",
+        "apikey",
+        "privatekey",
+        "credential",
+        "cookie",
+        "authorization",
+        "serviceaccount",
+        "webhookurl",
     ];
     const NOT: [&str; 4] = ["secretprovider", "secretsource", "passwordfile", "tokenfile"];
     let ends = ["token", "tokens", "appkey", "accesskey", "encryptkey", "signingkey"];
     !NOT.contains(&flat.as_str())
-        && (PARTS.iter().any(|part| flat.contains(part)) || ends.iter().any(|end| flat.ends_with(end)))
+        && (PARTS.iter().any(|part| flat.contains(part))
+            || ends.iter().any(|end| flat.ends_with(end)))
 }
 
 /// Whether `text` is an address that carries credentials.
@@ -105,9 +114,9 @@ fn visit(value: &mut Value, path: &mut Segments, see: &mut dyn FnMut(&[String], 
 
 fn is_reference(map: &serde_json::Map<String, Value>) -> bool {
     let known = ["source", "provider", "id"];
-    map.get("source").is_some_and(|source| {
-        matches!(source.as_str(), Some("env" | "file" | "exec" | "store"))
-    }) && map.contains_key("id")
+    map.get("source")
+        .is_some_and(|source| matches!(source.as_str(), Some("env" | "file" | "exec" | "store")))
+        && map.contains_key("id")
         && map.keys().all(|name| known.contains(&name.as_str()))
 }
 
@@ -129,7 +138,8 @@ pub fn redact_text(document: &Document) -> Option<String> {
     }
     let redacted = splice(&document.text, edits)?;
     // A secret that also stands where it cannot be replaced (a key, a comment) hides the whole text.
-    let leaks = secrets.iter().any(|secret| secret.len() >= MIN_LEAK && redacted.contains(secret.as_str()));
+    let leaks =
+        secrets.iter().any(|secret| secret.len() >= MIN_LEAK && redacted.contains(secret.as_str()));
     (!leaks).then_some(redacted)
 }
 
@@ -139,7 +149,8 @@ const MIN_LEAK: usize = 6;
 fn comment_holds_secret(comment: &str) -> bool {
     comment.split(['\n', ',']).any(|line| {
         let Some((before, after)) = line.split_once([':', '=']) else { return false };
-        let word = before.rsplit(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '-')))
+        let word = before
+            .rsplit(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '-')))
             .find(|word| !word.is_empty());
         let quoted = after.trim_start().starts_with(['"', '\'']);
         has_credentials(line) || quoted && word.is_some_and(is_secret_name)

@@ -132,7 +132,8 @@ impl Resolver<'_> {
             Some(SecretProvider::Env { allowlist: Some(names) })
                 if !names.iter().any(|name| name == id) =>
             {
-                let message = format!("the provider `{}` does not allow `{id}`", self.name(reference));
+                let message =
+                    format!("the provider `{}` does not allow `{id}`", self.name(reference));
                 return Err((message, "add it to the provider's `allowlist`".to_owned()));
             }
             Some(SecretProvider::Env { .. }) => {}
@@ -154,9 +155,10 @@ impl Resolver<'_> {
         let text = read_private(&path, max_bytes.unwrap_or(MAX_FILE)).map_err(told)?;
         match mode {
             FileMode::SingleValue if reference.id == SINGLE_VALUE => Ok(without_newline(&text)),
-            FileMode::SingleValue => {
-                Err(("a `singleValue` file has one secret".to_owned(), "use the id `value`".to_owned()))
-            }
+            FileMode::SingleValue => Err((
+                "a `singleValue` file has one secret".to_owned(),
+                "use the id `value`".to_owned(),
+            )),
             FileMode::Json => {
                 let json: Value = serde_json::from_str(&text).map_err(|error| {
                     let place = format!("{}:{}:{}", path.display(), error.line(), error.column());
@@ -210,11 +212,8 @@ fn without_newline(text: &str) -> String {
 }
 
 fn pointer<'j>(json: &'j Value, pointer: &str) -> Option<&'j Value> {
-    let names: Vec<String> = pointer
-        .split('/')
-        .skip(1)
-        .map(|name| name.replace("~1", "/").replace("~0", "~"))
-        .collect();
+    let names: Vec<String> =
+        pointer.split('/').skip(1).map(|name| name.replace("~1", "/").replace("~0", "~")).collect();
     at(json, &names)
 }
 

@@ -48,7 +48,9 @@ pub fn apply(case: &Case<'_>, found: &mut Findings) {
 impl Case<'_> {
     fn problem(&self, key: &str, message: impl Into<String>) -> Problem {
         let source = match self.sources.is_written(key) {
-            true if self.sources.place(key).is_none() => format!(" (from {})", self.sources.of(key)),
+            true if self.sources.place(key).is_none() => {
+                format!(" (from {})", self.sources.of(key))
+            }
             true | false => String::new(),
         };
         Problem::new(key, message.into() + &source).at(self.sources.place(key))
@@ -143,7 +145,9 @@ fn none_is_for_loopback(case: &Case<'_>, found: &mut Findings) {
     };
     let message = format!("`none` lets everybody in and does not go with {exposure}");
     let problem = case.problem("gateway.auth.mode", message);
-    found.problems.push(problem.hint("set `gateway.auth.mode` to `token` and `gateway.auth.token`"));
+    found
+        .problems
+        .push(problem.hint("set `gateway.auth.mode` to `token` and `gateway.auth.token`"));
 }
 
 /// `A26`: the whole internet may try.
@@ -153,7 +157,8 @@ fn funnel_needs_password(case: &Case<'_>, found: &mut Findings) {
         return;
     }
     if gateway.auth.effective_mode() != AuthMode::Password {
-        let problem = case.problem("gateway.tailscale.mode", "Funnel is public and needs a password");
+        let problem =
+            case.problem("gateway.tailscale.mode", "Funnel is public and needs a password");
         found.problems.push(problem.hint(
             "set `gateway.auth.mode` to `password` and `gateway.auth.password` to 16 bytes or more",
         ));
@@ -172,7 +177,8 @@ fn exposure_needs_secret(case: &Case<'_>, found: &mut Findings) {
         return;
     }
     let bind = case.config.gateway.bind.as_str();
-    let message = format!("`{bind}` is reachable from outside and no token or password is configured");
+    let message =
+        format!("`{bind}` is reachable from outside and no token or password is configured");
     let hint = "set `gateway.auth.token` (`openssl rand -base64 32`) or `OPENCLAW_GATEWAY_TOKEN`";
     case.needed_to_start("gateway.bind", &message, hint, found);
 }
@@ -213,7 +219,9 @@ fn trusted_proxy(case: &Case<'_>, found: &mut Findings) {
     if gateway.auth.token.is_some() {
         let message = "a token beside `trusted-proxy` would be a way around the proxy";
         let problem = case.problem("gateway.auth.token", message);
-        found.problems.push(problem.hint("remove the token, or set `gateway.auth.mode` to `token`"));
+        found
+            .problems
+            .push(problem.hint("remove the token, or set `gateway.auth.mode` to `token`"));
     }
     let header = gateway.auth.trusted_proxy.as_ref().map(|proxy| proxy.user_header.as_str());
     if header.is_none_or(str::is_empty) {

@@ -112,9 +112,9 @@ fn de_providers<'de, D: Deserializer<'de>>(
     from: D,
 ) -> Result<BTreeMap<String, SecretProvider>, D::Error> {
     let written = BTreeMap::<String, serde_json::Value>::deserialize(from)?;
-    let known = written.into_iter().filter_map(|(name, provider)| {
-        Some((name, serde_json::from_value(provider).ok()?))
-    });
+    let known = written
+        .into_iter()
+        .filter_map(|(name, provider)| Some((name, serde_json::from_value(provider).ok()?)));
     Ok(known.collect())
 }
 
@@ -187,7 +187,9 @@ pub struct ExecProvider {
 /// Whether `name` may name a provider: a lower-case letter, then letters, digits, `_`, `-`, 64 in all.
 pub fn is_provider_name(name: &str) -> bool {
     let valid = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | '-');
-    name.starts_with(|c: char| c.is_ascii_lowercase()) && name.len() <= 64 && name.chars().all(valid)
+    name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name.len() <= 64
+        && name.chars().all(valid)
 }
 
 /// Checks a reference's grammar, which is the official one.
@@ -216,7 +218,9 @@ pub const SINGLE_VALUE: &str = "value";
 /// Whether `name` is capitals, digits and `_`, 128 at most.
 pub fn is_variable(name: &str) -> bool {
     let valid = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
-    name.starts_with(|c: char| c.is_ascii_uppercase()) && name.len() <= 128 && name.chars().all(valid)
+    name.starts_with(|c: char| c.is_ascii_uppercase())
+        && name.len() <= 128
+        && name.chars().all(valid)
 }
 
 fn is_exec_id(id: &str) -> bool {

@@ -76,7 +76,12 @@ pub fn origin(text: &str) -> Result<String, String> {
         "http" => ":80",
         // `D22`: an extension is allowed by its exact id.
         "chrome-extension" | "moz-extension" | "safari-web-extension" => "",
-        _ => return Err("an origin starts with `https://` or `http://`, or names a browser extension".to_owned()),
+        _ => {
+            return Err(
+                "an origin starts with `https://` or `http://`, or names a browser extension"
+                    .to_owned(),
+            );
+        }
     };
     let authority = rest.strip_suffix('/').unwrap_or(rest);
     if authority.contains(['/', '?', '#']) {
@@ -177,9 +182,8 @@ pub fn base_path(text: &str) -> Result<String, String> {
         return Ok(String::new());
     }
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '~');
-    let segment = |part: &str| {
-        !part.is_empty() && part != "." && part != ".." && part.chars().all(plain)
-    };
+    let segment =
+        |part: &str| !part.is_empty() && part != "." && part != ".." && part.chars().all(plain);
     if inner.split('/').all(segment) {
         Ok(format!("/{inner}"))
     } else {
@@ -241,9 +245,7 @@ pub(crate) fn de_fingerprint<'de, D: Deserializer<'de>>(
 }
 
 /// A text, or `false` for "not at all".
-pub(crate) fn flag_or_text<'de, D: Deserializer<'de>>(
-    from: D,
-) -> Result<Option<String>, D::Error> {
+pub(crate) fn flag_or_text<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
     match Value::deserialize(from)? {
         Value::String(text) if !text.trim().is_empty() => Ok(Some(text)),
         Value::Null

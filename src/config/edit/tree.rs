@@ -1,8 +1,6 @@
 //! Edits of the syntax tree.
 
-use jsonc_parser::cst::{
-    CstArray, CstInputValue, CstNode, CstObject, CstRootNode, ObjectPropName,
-};
+use jsonc_parser::cst::{CstArray, CstInputValue, CstNode, CstObject, CstRootNode, ObjectPropName};
 use serde_json::Value;
 
 use crate::config::document::{dotted, options};
@@ -17,10 +15,7 @@ pub fn set(text: &str, path: &[String], value: &Value) -> Result<String, Problem
     let Some((name, parents)) = path.split_last() else {
         return Err(Problem::new("", "there is no path"));
     };
-    let mut at = root
-        .object_value_or_create()
-        .and_then(|_| root.value())
-        .ok_or_else(not_object)?;
+    let mut at = root.object_value_or_create().and_then(|_| root.value()).ok_or_else(not_object)?;
     for (depth, step) in parents.iter().enumerate() {
         let done = path.get(..=depth).unwrap_or(path);
         at = descend(&at, step, done)?;
@@ -71,7 +66,9 @@ fn merge_object(object: &CstObject, patch: &Value) {
         match (value, there) {
             (Value::Null, Some(property)) => property.remove(),
             (Value::Null, None) => {}
-            (Value::Object(_), Some(property)) => merge_object(&property.object_value_or_set(), value),
+            (Value::Object(_), Some(property)) => {
+                merge_object(&property.object_value_or_set(), value)
+            }
             (_, Some(property)) => property.set_value(input(value)),
             (_, None) => drop(object.append(name, input(&without_nulls(value)))),
         }

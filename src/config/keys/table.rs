@@ -12,19 +12,68 @@ use ReloadClass::{Hot, Restart};
 
 /// The top-level sections of the official file, in its order; a name outside is a typo or newer than us.
 pub const SECTIONS: &[&str] = &[
-    "meta", "env", "wizard", "diagnostics", "logging", "update", "telemetry", "browser", "ui",
-    "secrets", "auth", "accessGroups", "acp", "models", "nodeHost", "agents", "worktreeRoot",
-    "worktreeAcceleration", "tools", "security", "bindings", "broadcast", "attachments", "messages",
-    "tts", "commands", "approvals", "session", "cron", "transcripts", "hooks", "channels",
-    "discovery", "talk", "gateway", "cloudWorkers", "desktop", "memory", "mcp", "skills", "plugins",
-    "surfaces", "proxy", "canvasHost", "media", "audio", "web", "$schema",
+    "meta",
+    "env",
+    "wizard",
+    "diagnostics",
+    "logging",
+    "update",
+    "telemetry",
+    "browser",
+    "ui",
+    "secrets",
+    "auth",
+    "accessGroups",
+    "acp",
+    "models",
+    "nodeHost",
+    "agents",
+    "worktreeRoot",
+    "worktreeAcceleration",
+    "tools",
+    "security",
+    "bindings",
+    "broadcast",
+    "attachments",
+    "messages",
+    "tts",
+    "commands",
+    "approvals",
+    "session",
+    "cron",
+    "transcripts",
+    "hooks",
+    "channels",
+    "discovery",
+    "talk",
+    "gateway",
+    "cloudWorkers",
+    "desktop",
+    "memory",
+    "mcp",
+    "skills",
+    "plugins",
+    "surfaces",
+    "proxy",
+    "canvasHost",
+    "media",
+    "audio",
+    "web",
+    "$schema",
 ];
 
 /// Operator scopes that `identityScopes` may grant.
 pub const SCOPES: &[&str] = &[
-    "operator.admin", "operator.read", "operator.write", "operator.sessions.read",
-    "operator.sessions.write", "operator.approvals", "operator.questions", "operator.pairing",
-    "operator.talk", "operator.talk.secrets",
+    "operator.admin",
+    "operator.read",
+    "operator.write",
+    "operator.sessions.read",
+    "operator.sessions.write",
+    "operator.approvals",
+    "operator.questions",
+    "operator.pairing",
+    "operator.talk",
+    "operator.talk.secrets",
 ];
 
 /// Log levels, quiet first.
@@ -48,7 +97,13 @@ const fn unread(path: &'static str) -> Key {
 }
 
 const fn refused(path: &'static str, why: &'static str) -> Key {
-    row(path, Refused(why), "", (Nobody, ReloadClass::None), "Official key that this gateway refuses.")
+    row(
+        path,
+        Refused(why),
+        "",
+        (Nobody, ReloadClass::None),
+        "Official key that this gateway refuses.",
+    )
 }
 
 const NO_HOST_FALLBACK: &str = "this gateway never takes a browser's origin from the `Host` header: any page \
@@ -58,8 +113,7 @@ const NO_DEVICELESS_UI: &str =
     "this gateway never lets a browser in without its device identity; pair the browser";
 const NO_ROLES: &str = "named roles restrict people and this gateway has none: ignoring them would give people \
      more than you wrote; use `gateway.auth.identityScopes`";
-const NO_PROXY_PAIRING: &str =
-    "devices behind a proxy are approved one by one; remove the key and use `openclaw devices approve`";
+const NO_PROXY_PAIRING: &str = "devices behind a proxy are approved one by one; remove the key and use `openclaw devices approve`";
 
 /// Every key that this gateway reads, warns about or refuses.
 #[rustfmt::skip]

@@ -39,7 +39,8 @@ fn defaults_are_the_same_in_the_table_and_in_the_types() {
 fn no_file_is_local_loopback() {
     let paths = paths();
     let (env, flags) = (Env::default(), Flags::default());
-    let loaded = assemble(&Request { paths: &paths, env: &env, flags: &flags }, None, Purpose::Start);
+    let loaded =
+        assemble(&Request { paths: &paths, env: &env, flags: &flags }, None, Purpose::Start);
     let loaded = loaded.unwrap();
     assert_eq!(loaded.config.gateway.bind, BindMode::Loopback);
     assert_eq!(loaded.config.gateway.mode, Mode::Local);
@@ -133,7 +134,10 @@ fn everything_is_read() {
     assert_eq!(gateway.control_ui.allowed_origins, ["https://a.b", "http://c:8080"]);
     assert_eq!(gateway.remote.tls_fingerprint.as_ref().unwrap().len(), 64);
     assert_eq!(gateway.remote.token.as_ref().unwrap().reference().unwrap().id, "REMOTE_TOKEN");
-    assert_eq!(gateway.http.security_headers.strict_transport_security.as_deref(), Some("max-age=1"));
+    assert_eq!(
+        gateway.http.security_headers.strict_transport_security.as_deref(),
+        Some("max-age=1")
+    );
     assert_eq!(loaded.config.logging.level, crate::config::gateway::Level::Debug);
     let key = &loaded.config.section("models").unwrap()["providers"]["x"]["apiKey"];
     assert_eq!(key, &json!({ "source": "env", "id": "MODEL_KEY" }));
@@ -144,7 +148,12 @@ fn everything_is_read() {
 /// One configuration, the key that must be named, and a part of what must be said.
 const REFUSED: &[(&str, &str, &str, &str)] = &[
     ("J6", "{gateway:{auth:{tokn:'x'}}}", "gateway.auth.tokn", "auth.token"),
-    ("J6", "{gateway:{controlUi:{allowedOrigin:[]}}}", "gateway.controlUi.allowedOrigin", "allowedOrigins"),
+    (
+        "J6",
+        "{gateway:{controlUi:{allowedOrigin:[]}}}",
+        "gateway.controlUi.allowedOrigin",
+        "allowedOrigins",
+    ),
     ("J8", "{gateway:{b\u{0456}nd:'lan'}}", "gateway.b\u{0456}nd", "looks like"),
     ("A7", "{gateway:{bind:'custom'}}", "gateway.customBindHost", ""),
     ("A7", "{gateway:{bind:'custom',customBindHost:''}}", "gateway.customBindHost", "empty"),
@@ -156,14 +165,44 @@ const REFUSED: &[(&str, &str, &str, &str)] = &[
     ("A9", "{gateway:{bind:'custom',customBindHost:'2130706433'}}", "gateway.customBindHost", ""),
     ("A9", "{gateway:{bind:'custom',customBindHost:'127.0.0.01'}}", "gateway.customBindHost", ""),
     ("A10", "{gateway:{bind:'custom',customBindHost:'localhost'}}", "gateway.customBindHost", ""),
-    ("A11", "{gateway:{bind:'custom',customBindHost:'::ffff:0.0.0.0'}}", "gateway.customBindHost", ""),
+    (
+        "A11",
+        "{gateway:{bind:'custom',customBindHost:'::ffff:0.0.0.0'}}",
+        "gateway.customBindHost",
+        "",
+    ),
     ("A13", "{gateway:{bind:'custom',customBindHost:'fe80::1'}}", "gateway.customBindHost", ""),
-    ("A24", "{gateway:{bind:'lan',tailscale:{mode:'serve'},auth:{token:'kq8ZtV2mX0cR7yB4nW6sL1dF9hJ3gP5a'}}}", "gateway.tailscale.mode", "loopback"),
+    (
+        "A24",
+        "{gateway:{bind:'lan',tailscale:{mode:'serve'},auth:{token:'kq8ZtV2mX0cR7yB4nW6sL1dF9hJ3gP5a'}}}",
+        "gateway.tailscale.mode",
+        "loopback",
+    ),
     ("A25", "{gateway:{bind:'lan',auth:{mode:'none'}}}", "gateway.auth.mode", "lan"),
-    ("A25", "{gateway:{tailscale:{mode:'serve'},auth:{mode:'none'}}}", "gateway.auth.mode", "serve"),
-    ("A25", "{gateway:{trustedProxies:['10.0.0.1'],auth:{mode:'none'}}}", "gateway.auth.mode", "trustedProxies"),
-    ("A26", "{gateway:{tailscale:{mode:'funnel'},auth:{token:'kq8ZtV2mX0cR7yB4nW6sL1dF9hJ3gP5a'}}}", "gateway.tailscale.mode", "password"),
-    ("A26", "{gateway:{tailscale:{mode:'funnel'},auth:{password:'short-pass'}}}", "gateway.auth.password", "16"),
+    (
+        "A25",
+        "{gateway:{tailscale:{mode:'serve'},auth:{mode:'none'}}}",
+        "gateway.auth.mode",
+        "serve",
+    ),
+    (
+        "A25",
+        "{gateway:{trustedProxies:['10.0.0.1'],auth:{mode:'none'}}}",
+        "gateway.auth.mode",
+        "trustedProxies",
+    ),
+    (
+        "A26",
+        "{gateway:{tailscale:{mode:'funnel'},auth:{token:'kq8ZtV2mX0cR7yB4nW6sL1dF9hJ3gP5a'}}}",
+        "gateway.tailscale.mode",
+        "password",
+    ),
+    (
+        "A26",
+        "{gateway:{tailscale:{mode:'funnel'},auth:{password:'short-pass'}}}",
+        "gateway.auth.password",
+        "16",
+    ),
     ("E1", "{gateway:{auth:{token:''}}}", "gateway.auth.token", "empty"),
     ("E1", "{gateway:{auth:{token:'   '}}}", "gateway.auth.token", "empty"),
     ("E1", "{gateway:{auth:{token:'\\n'}}}", "gateway.auth.token", "empty"),
@@ -173,35 +212,105 @@ const REFUSED: &[(&str, &str, &str, &str)] = &[
     ("E3", "{gateway:{auth:{token:'change-me-please'}}}", "gateway.auth.token", "placeholder"),
     ("E3", "{gateway:{auth:{token:'***'}}}", "gateway.auth.token", "placeholder"),
     ("E3", "{gateway:{auth:{token:'__OPENCLAW_REDACTED__'}}}", "gateway.auth.token", ""),
-    ("J9", "{gateway:{auth:{token:'${OPENCLAW_NOT_SET}'}}}", "gateway.auth.token", "OPENCLAW_NOT_SET"),
+    (
+        "J9",
+        "{gateway:{auth:{token:'${OPENCLAW_NOT_SET}'}}}",
+        "gateway.auth.token",
+        "OPENCLAW_NOT_SET",
+    ),
     ("E4", "{gateway:{bind:'lan',auth:{token:'short'}}}", "gateway.auth.token", "16"),
-    ("E5", "{gateway:{bind:'lan',auth:{token:'aaaaaaaaaaaaaaaaaaaaaaaaaaaa'}}}", "gateway.auth.token", "pattern"),
-    ("E7", "{gateway:{auth:{token:'kq8ZtV2mX0cR7yB4nW6sL1dF9hJ3gP5a',password:'zq8ZtV2mX0cR7yB4nW6sL1dF'}}}", "gateway.auth.mode", "no mode"),
+    (
+        "E5",
+        "{gateway:{bind:'lan',auth:{token:'aaaaaaaaaaaaaaaaaaaaaaaaaaaa'}}}",
+        "gateway.auth.token",
+        "pattern",
+    ),
+    (
+        "E7",
+        "{gateway:{auth:{token:'kq8ZtV2mX0cR7yB4nW6sL1dF9hJ3gP5a',password:'zq8ZtV2mX0cR7yB4nW6sL1dF'}}}",
+        "gateway.auth.mode",
+        "no mode",
+    ),
     ("E8", "{gateway:{bind:'lan'}}", "gateway.bind", "no token"),
     ("E8", "{gateway:{bind:'tailnet',auth:{mode:'password'}}}", "gateway.auth.mode", "no password"),
     ("E12", "{gateway:{auth:{token:123}}}", "gateway.auth.token", "this number"),
     ("E12", "{gateway:{auth:{token:{'$ne':''}}}}", "gateway.auth.token", "reference"),
-    ("E23", "{gateway:{auth:{mode:'trusted-proxy',token:'kq8ZtV2mX0cR7yB4nW6sL1dF9hJ3gP5a',trustedProxy:{userHeader:'x'}},trustedProxies:['10.0.0.1']}}", "gateway.auth.token", "around the proxy"),
-    ("C", "{gateway:{auth:{mode:'trusted-proxy'},trustedProxies:['10.0.0.1']}}", "gateway.auth.trustedProxy.userHeader", ""),
-    ("C", "{gateway:{auth:{mode:'trusted-proxy',trustedProxy:{userHeader:'x'}}}}", "gateway.trustedProxies", ""),
-    ("C12", "{gateway:{trustedProxies:['0.0.0.0/0']}}", "gateway.trustedProxies.0", "every address"),
+    (
+        "E23",
+        "{gateway:{auth:{mode:'trusted-proxy',token:'kq8ZtV2mX0cR7yB4nW6sL1dF9hJ3gP5a',trustedProxy:{userHeader:'x'}},trustedProxies:['10.0.0.1']}}",
+        "gateway.auth.token",
+        "around the proxy",
+    ),
+    (
+        "C",
+        "{gateway:{auth:{mode:'trusted-proxy'},trustedProxies:['10.0.0.1']}}",
+        "gateway.auth.trustedProxy.userHeader",
+        "",
+    ),
+    (
+        "C",
+        "{gateway:{auth:{mode:'trusted-proxy',trustedProxy:{userHeader:'x'}}}}",
+        "gateway.trustedProxies",
+        "",
+    ),
+    (
+        "C12",
+        "{gateway:{trustedProxies:['0.0.0.0/0']}}",
+        "gateway.trustedProxies.0",
+        "every address",
+    ),
     ("C12", "{gateway:{trustedProxies:['::/0']}}", "gateway.trustedProxies.0", "every address"),
-    ("C14", "{gateway:{trustedProxies:['10.0.0.1','172.16.0.0/33']}}", "gateway.trustedProxies.1", "CIDR"),
+    (
+        "C14",
+        "{gateway:{trustedProxies:['10.0.0.1','172.16.0.0/33']}}",
+        "gateway.trustedProxies.1",
+        "CIDR",
+    ),
     ("C14", "{gateway:{trustedProxies:['*']}}", "gateway.trustedProxies.0", "CIDR"),
     ("C14", "{gateway:{trustedProxies:['proxy']}}", "gateway.trustedProxies.0", "CIDR"),
     ("C15", "{gateway:{trustedProxies:['::ffff:10.0.0.0/90']}}", "gateway.trustedProxies.0", "96"),
-    ("C15", "{gateway:{trustedProxies:['::ffff:0.0.0.0/96']}}", "gateway.trustedProxies.0", "every address"),
-    ("D5", "{gateway:{controlUi:{allowedOrigins:['null']}}}", "gateway.controlUi.allowedOrigins.0", "origin"),
-    ("D26", "{gateway:{controlUi:{dangerouslyAllowHostHeaderOriginFallback:true}}}", "gateway.controlUi.dangerouslyAllowHostHeaderOriginFallback", "Host"),
-    ("D", "{gateway:{controlUi:{allowedOrigins:['*']}}}", "gateway.controlUi.allowedOrigins.0", "origin"),
-    ("D", "{gateway:{controlUi:{allowedOrigins:['https://a/b']}}}", "gateway.controlUi.allowedOrigins.0", "no path"),
+    (
+        "C15",
+        "{gateway:{trustedProxies:['::ffff:0.0.0.0/96']}}",
+        "gateway.trustedProxies.0",
+        "every address",
+    ),
+    (
+        "D5",
+        "{gateway:{controlUi:{allowedOrigins:['null']}}}",
+        "gateway.controlUi.allowedOrigins.0",
+        "origin",
+    ),
+    (
+        "D26",
+        "{gateway:{controlUi:{dangerouslyAllowHostHeaderOriginFallback:true}}}",
+        "gateway.controlUi.dangerouslyAllowHostHeaderOriginFallback",
+        "Host",
+    ),
+    (
+        "D",
+        "{gateway:{controlUi:{allowedOrigins:['*']}}}",
+        "gateway.controlUi.allowedOrigins.0",
+        "origin",
+    ),
+    (
+        "D",
+        "{gateway:{controlUi:{allowedOrigins:['https://a/b']}}}",
+        "gateway.controlUi.allowedOrigins.0",
+        "no path",
+    ),
     ("-", "{gateway:{tls:{certPath:'/c'}}}", "gateway.tls.keyPath", "together"),
     ("-", "{gateway:{bind:'0.0.0.0'}}", "gateway.bind", "loopback"),
     ("-", "{gateway:{port:0}}", "gateway.port", "1 to 65535"),
     ("-", "{gateway:{port:'18789'}}", "gateway.port", "a text"),
     ("-", "{gateway:[]}", "gateway", "a list"),
     ("-", "{gateway:{roles:{}}}", "gateway.roles", "roles"),
-    ("-", "{gateway:{auth:{identityScopes:{a:['operator.root']}}}}", "gateway.auth.identityScopes.a.0", "words"),
+    (
+        "-",
+        "{gateway:{auth:{identityScopes:{a:['operator.root']}}}}",
+        "gateway.auth.identityScopes.a.0",
+        "words",
+    ),
     ("-", "{gateway:{remote:{url:'http://x'}}}", "gateway.remote.url", "wss"),
     ("-", "{gateway:{remote:{tlsFingerprint:'abc'}}}", "gateway.remote.tlsFingerprint", "64 hex"),
 ];
@@ -214,7 +323,10 @@ fn each_row_is_refused_with_its_key_place_and_reason() {
         let problem = problem.unwrap_or_else(|| panic!("{row} {text}: {problems}"));
         assert!(problem.to_string().contains(said), "{row} {text}: {problem}");
         let written = !problem.message.contains("needs") && !problem.message.contains("together");
-        assert!(problem.place.is_some() || !written || problem.key == "gateway.customBindHost", "{row} {text}");
+        assert!(
+            problem.place.is_some() || !written || problem.key == "gateway.customBindHost",
+            "{row} {text}"
+        );
     }
 }
 
@@ -230,9 +342,15 @@ fn accepted_with_a_warning() {
         ("J9", "{agents:{x:'${OPENCLAW_NOT_SET}'}}", "agents.x"),
     ] {
         let loaded = start(text).unwrap_or_else(|problems| panic!("{row} {text}: {problems}"));
-        assert!(loaded.warnings.iter().any(|warning| warning.key == key), "{row}: {:?}", loaded.warnings);
+        assert!(
+            loaded.warnings.iter().any(|warning| warning.key == key),
+            "{row}: {:?}",
+            loaded.warnings
+        );
     }
-    assert!(start("{gateway:{controlUi:{dangerouslyAllowHostHeaderOriginFallback:false}}}").is_ok());
+    assert!(
+        start("{gateway:{controlUi:{dangerouslyAllowHostHeaderOriginFallback:false}}}").is_ok()
+    );
 }
 
 #[test]
@@ -242,7 +360,12 @@ fn all_problems_come_at_once_in_the_order_of_the_file() {
     let keys: Vec<&str> = problems.list.iter().map(|problem| problem.key.as_str()).collect();
     assert_eq!(keys, ["gateway.bnd", "gateway.port", "gateway.auth.mode", "gateway.auth.token"]);
     let shown = problems.to_string();
-    assert!(shown.contains("openclaw.json:3:8: `gateway.bnd`: no such key (did you mean `gateway.bind`?)"), "{shown}");
+    assert!(
+        shown.contains(
+            "openclaw.json:3:8: `gateway.bnd`: no such key (did you mean `gateway.bind`?)"
+        ),
+        "{shown}"
+    );
     assert!(shown.contains("did you mean `token`?"), "{shown}");
 }
 
@@ -254,7 +377,9 @@ fn a_bad_variable_names_itself_and_a_secret_never_shows() {
     assert!(problems.to_string().contains("(from `OPENCLAW_GATEWAY_TOKEN`)"), "{problems}");
 
     let canary = "canary-canary-canary";
-    let text = format!("{{gateway:{{bind:'lan',port:'{canary}',auth:{{token:'{canary}',password:['{canary}']}}}}}}");
+    let text = format!(
+        "{{gateway:{{bind:'lan',port:'{canary}',auth:{{token:'{canary}',password:['{canary}']}}}}}}"
+    );
     let env = Env::of([("OPENCLAW_GATEWAY_PASSWORD", canary)]);
     let problems = from(&text, &env, &Flags::default(), Purpose::Start).unwrap_err();
     assert!(!format!("{problems} {problems:?} {env:?}").contains(canary), "{problems}");
@@ -278,11 +403,19 @@ fn saving_does_not_ask_for_what_the_service_alone_may_have() {
 
 #[test]
 fn flags_take_part_in_the_rules() {
-    let serve = Flags { tailscale: Some(TailscaleMode::Serve), bind: Some(BindMode::Lan), ..Flags::default() };
+    let serve = Flags {
+        tailscale: Some(TailscaleMode::Serve),
+        bind: Some(BindMode::Lan),
+        ..Flags::default()
+    };
     let problems = from("{}", &Env::default(), &serve, Purpose::Start).unwrap_err();
     assert!(problems.to_string().contains("(from `--tailscale`)"), "{problems}");
 
-    let token = Flags { token: Some(SecretValue::new(STRONG)), bind: Some(BindMode::Lan), ..Flags::default() };
+    let token = Flags {
+        token: Some(SecretValue::new(STRONG)),
+        bind: Some(BindMode::Lan),
+        ..Flags::default()
+    };
     let loaded = from("{}", &Env::default(), &token, Purpose::Start).unwrap();
     assert!(loaded.warnings.iter().any(|warning| warning.key == "--token"), "E20");
     assert!(!format!("{loaded:?}").contains(STRONG), "J13");

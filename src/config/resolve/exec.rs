@@ -40,7 +40,10 @@ pub(super) fn ask(of: &Resolver<'_>, name: &str, provider: &ExecProvider, id: &s
 }
 
 fn failed(name: &str, what: &str) -> Failure {
-    (format!("the secret provider `{name}` {what}"), "run its command by hand to see why".to_owned())
+    (
+        format!("the secret provider `{name}` {what}"),
+        "run its command by hand to see why".to_owned(),
+    )
 }
 
 /// The program must be one that only we or root can replace.
@@ -64,7 +67,10 @@ fn trust(of: &Resolver<'_>, command: &Path, provider: &ExecProvider) -> Result<(
     Ok(())
 }
 
-#[expect(clippy::disallowed_methods, reason = "the user named this program as the keeper of a secret")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the user named this program as the keeper of a secret"
+)]
 fn start(of: &Resolver<'_>, command: &Path, provider: &ExecProvider) -> Result<Child, Failure> {
     let mut child = Command::new(command);
     child.args(&provider.args).env_clear().stdin(Stdio::piped()).stdout(Stdio::piped());
