@@ -1,6 +1,6 @@
 //! Everything about `openclaw.json` and the environment.
 //!
-//! `load::load` puts the layers together: defaults < file < environment < flags, with the source of
+//! [`load::load`] puts the layers together: defaults < file < environment < flags, with the source of
 //! every value kept ([`load::Provenance`]), `$include` and `${VAR}` done, every problem reported at once.
 //! [`gateway`] holds the typed result, [`keys`] the one table of keys from which the schema, the UI
 //! hints, the nearest-key suggestions and the reload classes derive. [`edit`] changes the document and
@@ -21,7 +21,10 @@ pub mod load;
 pub mod paths;
 pub mod problem;
 pub mod redact;
+pub mod reload;
 pub mod resolve;
 pub mod rules;
+pub mod schema;
 pub mod secret;
+pub mod snapshot;
 pub mod values;

@@ -59,11 +59,25 @@ pub fn options() -> ParseOptions {
 }
 
 impl Document {
-    /// Parses `text` as the content of `file`. An empty file is an empty object.
+    /// Parses `text` as the whole configuration in `file`. An empty file is an empty object.
     ///
     /// # Errors
-    /// Every duplicate and forbidden key at once; a syntax error alone.
+    /// Every duplicate and forbidden key at once; a syntax error alone; a root that is no object.
     pub fn parse(file: &Path, text: &str) -> Result<Self, Problems> {
+        let document = Self::parse_part(file, text)?;
+        if document.value.is_object() {
+            return Ok(document);
+        }
+        let place = document.place(&[]);
+        let problem = Problem::new("", "the file does not hold an object").at(place);
+        Err(problem.hint("write `{ … }`").into())
+    }
+
+    /// Parses `text` as a part of a configuration, which may be any value.
+    ///
+    /// # Errors
+    /// As [`Document::parse`], but for the root.
+    pub fn parse_part(file: &Path, text: &str) -> Result<Self, Problems> {
         if text.len() > MAX_BYTES {
             return Err(Problem::new("", "the file is larger than 1 MiB")
                 .at(Some(place_at(file, text, 0)))
@@ -87,9 +101,6 @@ impl Document {
             Some(root) => reader.read(root),
             None => Value::Object(Map::new()),
         };
-        if !value.is_object() {
-            reader.refuse(0, "", "the file does not hold an object", "write `{ … }`");
-        }
         if !reader.problems.is_empty() {
             return Err(reader.problems.into());
         }
@@ -381,3 +392,6 @@ fn is_invisible(c: char) -> bool {
             '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
             | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fe00}'..='\u{fe0f}')
 }
+
+#[cfg(test)]
+mod tests;

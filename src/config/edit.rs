@@ -122,7 +122,68 @@ fn apply(now: &Document, original: Option<&Document>, edit: &Edit) -> Result<Str
             }
             Ok(tree::merge(&now.text, &patch)?)
         }
-        Edit::Replace(text) => redact::restore_text(&Document::parse(&now.file, text)?, original),
+        Edit::Replace(text) => {
+            let written = Document::parse(&now.file, text)?;
+            refuse_flattened(&written, original)?;
+            let text = redact::restore_text(&written, original)?;
+            match original {
+                Some(original) if original.comments().count() > 0 => carry_over(original, &text),
+                Some(_) | None => Ok(text),
+            }
+        }
+    }
+}
+
+/// A form writes the merged view back: that would copy the included files into this one.
+fn refuse_flattened(written: &Document, original: Option<&Document>) -> Result<(), Problem> {
+    for (path, _) in original.into_iter().flat_map(Document::spans) {
+        if path.last().is_some_and(|name| name == INCLUDE) && written.span(path).is_none() {
+            let message = "the new text no longer has the `$include` of the file";
+            return Err(Problem::new(dotted(path), message)
+                .hint("edit the included file, or remove the `$include` by hand"));
+        }
+    }
+    Ok(())
+}
+
+/// A text without comments comes from a form: its changes are made in the old text, which has them.
+fn carry_over(original: &Document, text: &str) -> Result<String, Problems> {
+    let written = Document::parse(&original.file, text)?;
+    if written.comments().count() > 0 {
+        return Ok(text.to_owned());
+    }
+    let mut steps = Vec::new();
+    differences(&original.value, &written.value, &mut Segments::new(), &mut steps);
+    let mut result = original.text.clone();
+    for (path, value) in steps {
+        result = match value {
+            Some(value) => tree::set(&result, &path, &value)?,
+            None => tree::unset(&result, &path)?,
+        };
+    }
+    Ok(result)
+}
+
+fn differences(
+    old: &Value,
+    new: &Value,
+    path: &mut Segments,
+    steps: &mut Vec<(Segments, Option<Value>)>,
+) {
+    let (Value::Object(old), Value::Object(new)) = (old, new) else {
+        if old != new {
+            steps.push((path.clone(), Some(new.clone())));
+        }
+        return;
+    };
+    for name in old.keys().chain(new.keys().filter(|name| !old.contains_key(*name))) {
+        path.push(name.clone());
+        match (old.get(name), new.get(name)) {
+            (Some(old), Some(new)) => differences(old, new, path, steps),
+            (None, Some(new)) => steps.push((path.clone(), Some(new.clone()))),
+            (_, None) => steps.push((path.clone(), None)),
+        }
+        path.pop();
     }
 }
 

@@ -191,3 +191,6 @@ impl fmt::Debug for Env {
         f.debug_list().entries(self.variables.keys()).finish()
     }
 }
+
+#[cfg(test)]
+mod tests;

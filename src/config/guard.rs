@@ -265,3 +265,6 @@ fn unreadable(path: &Path, error: Errno) -> Problem {
     let kind = std::io::Error::from(error).kind();
     Problem::new("", format!("cannot open `{}`: {kind}", path.display()))
 }
+
+#[cfg(test)]
+mod tests;

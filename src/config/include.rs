@@ -259,7 +259,7 @@ impl Expansion<'_> {
             return Err(problem(format!("`$include` of `{written}` goes round in a circle")).into());
         }
         let text = (self.read)(&file)?;
-        Ok((file.clone(), Document::parse(&file, &text)?))
+        Ok((file.clone(), Document::parse_part(&file, &text)?))
     }
 
     fn place(&self, at: &Cursor) -> Option<Place> {
@@ -290,3 +290,6 @@ pub fn merge(under: Value, over: Value) -> Value {
         (_, over) => over,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,6 +15,7 @@ use crate::config::include::Tree;
 use crate::config::keys::table::{KEYS, LEVELS};
 use crate::config::paths::Paths;
 use crate::config::problem::{Place, Problem, Warning};
+use crate::config::reload::Marks;
 use crate::config::secret::SecretValue;
 
 /// What the command line says. `None` = not said.
@@ -259,6 +260,11 @@ impl Stack {
     pub fn provenance(&self, tree: &Tree) -> Provenance {
         let sources = KEYS.iter().filter_map(|key| Some((key.path, self.source(key.path, tree)?)));
         Provenance { sources: sources.collect() }
+    }
+
+    /// The marks of the effective values.
+    pub fn marks(&self) -> Marks {
+        Marks::new(|path| self.figment.find_value(path).ok())
     }
 
     fn source(&self, path: &'static str, tree: &Tree) -> Option<Source> {

@@ -22,6 +22,7 @@ use crate::config::layers::{self, Flags, Overlay, Provenance, Stack};
 use crate::config::paths::Paths;
 use crate::config::problem::{Problem, Problems, Warning};
 use crate::config::redact;
+use crate::config::reload::Marks;
 use crate::config::rules;
 use crate::config::secret::{Secrets, is_variable};
 
@@ -62,6 +63,8 @@ pub struct Loaded {
     pub document: Option<Document>,
     /// The merged file, before `${NAME}`.
     pub tree: Tree,
+    /// What `config::reload` compares.
+    pub marks: Marks,
     /// The environment with the file's `env` section below it: what references resolve against.
     pub env: Env,
 }
@@ -124,9 +127,18 @@ pub fn assemble(
     if !found.problems.is_empty() {
         return Err(sorted(found.problems));
     }
-    let paths = request.paths.clone();
     let Findings { warnings, unread, .. } = found;
-    Ok(Loaded { config, sources, warnings, unread, paths, document, tree, env })
+    Ok(Loaded {
+        config,
+        sources,
+        warnings,
+        unread,
+        paths: request.paths.clone(),
+        document,
+        tree,
+        marks: stack.marks(),
+        env,
+    })
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -172,7 +184,7 @@ fn read_included(path: &Path) -> Result<String, Problem> {
     let missing = || Problem::new("", format!("`{}` does not exist", path.display()));
     let guarded = guard::read(path, MAX_BYTES)?.ok_or_else(missing)?;
     // A file that does not parse is reported by the caller, with its place.
-    if let Ok(document) = Document::parse(path, &guarded.text)
+    if let Ok(document) = Document::parse_part(path, &guarded.text)
         && redact::holds_secret(&document.value)
     {
         guarded.judge(Holds::Secrets)?;

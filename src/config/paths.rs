@@ -129,3 +129,6 @@ fn expand(path: &str, home: &Path) -> PathBuf {
         Some(_) | None => PathBuf::from(path),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -268,3 +268,6 @@ fn same_entry(new: &[Value], old: &[Value], index: &str) -> Option<usize> {
     }
     (new.len() == old.len()).then_some(index)
 }
+
+#[cfg(test)]
+mod tests;

@@ -256,3 +256,6 @@ pub(crate) fn flag_or_text<'de, D: Deserializer<'de>>(from: D) -> Result<Option<
         | Value::Object(_) => Ok(None),
     }
 }
+
+#[cfg(test)]
+mod tests;
