@@ -94,7 +94,7 @@ impl Check<'_> {
         let nearest = keys::nearest(&path);
         if self.path.first().is_some_and(|root| root == STRICT) {
             let mut problem = Problem::new(path, "no such key").at(self.tree.place(&self.path));
-            problem.nearest = nearest;
+            problem.nearest = nearest.map(String::into_boxed_str);
             let odd = self.path.last().is_some_and(|name| !name.is_ascii());
             let hint = if odd {
                 "the key holds a letter that only looks like an ASCII one: retype it"

@@ -210,7 +210,12 @@ fn leaves(value: &Value) -> Vec<Segments> {
                 leaves(inner).into_iter().map(|path| [vec![name.clone()], path].concat())
             })
             .collect(),
-        _ => vec![Segments::new()],
+        Value::Null
+        | Value::Bool(_)
+        | Value::Number(_)
+        | Value::String(_)
+        | Value::Array(_)
+        | Value::Object(_) => vec![Segments::new()],
     }
 }
 

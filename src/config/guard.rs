@@ -31,7 +31,7 @@ pub struct Facts {
     /// Kind of file.
     pub kind: FileType,
     /// Permission bits.
-    pub mode: u32,
+    pub mode: Mode,
     /// Owner.
     pub uid: u32,
 }
@@ -41,17 +41,17 @@ impl From<Stat> for Facts {
         let raw = stat.st_mode;
         Self {
             kind: FileType::from_raw_mode(raw),
-            mode: u32::from(Mode::from_raw_mode(raw).bits()) | u32::from(raw & STICKY),
+            mode: Mode::from_raw_mode(raw),
             uid: stat.st_uid,
         }
     }
 }
 
-/// The sticky bit: only owners rename within the directory.
-const STICKY: u32 = 0o1000;
-
 /// Bits that let others change a file.
-const WRITABLE: u32 = 0o022;
+const WRITABLE: Mode = Mode::WGRP.union(Mode::WOTH);
+
+/// Bits that let others look into a directory.
+const VISIBLE: Mode = Mode::RGRP.union(Mode::XGRP).union(Mode::ROTH).union(Mode::XOTH);
 
 /// A file that was opened and judged.
 #[derive(Debug)]
@@ -101,7 +101,7 @@ pub fn read(path: &Path, limit: usize) -> Result<Option<Guarded>, Problem> {
     if bytes.len() > limit {
         return Err(Problem::new("", format!("`{}` is larger than {limit} bytes", path.display())));
     }
-    let text = String::from_utf8(bytes).map_err(|_| {
+    let text = String::from_utf8(bytes).map_err(|_error| {
         Problem::new("", format!("`{}` is not UTF-8", path.display())).hint("save it as UTF-8")
     })?;
     Ok(Some(Guarded { text, facts, path: path.to_owned() }))
@@ -120,13 +120,13 @@ pub fn judge_file(path: &Path, facts: Facts, me: u32, holds: Holds) -> Result<()
         return Err(Problem::new("", format!("`{shown}` belongs to user {}", facts.uid))
             .hint(format!("`chown {me} {shown}` if its content is yours")));
     }
-    if facts.mode & WRITABLE != 0 {
+    if facts.mode.intersects(WRITABLE) {
         return Err(Problem::new("", format!("others may write `{shown}`"))
             .hint(format!("`chmod 600 {shown}`, and check its content first")));
     }
     let group_may_read = facts.uid == 0 && me != 0;
-    let readable = if group_may_read { 0o004 } else { 0o044 };
-    if holds == Holds::Secrets && facts.mode & readable != 0 {
+    let readable = if group_may_read { Mode::ROTH } else { Mode::RGRP.union(Mode::ROTH) };
+    if holds == Holds::Secrets && facts.mode.intersects(readable) {
         return Err(Problem::new("", format!("`{shown}` holds secrets and others may read it"))
             .hint(format!("`chmod 600 {shown}`")));
     }
@@ -171,8 +171,8 @@ pub fn judge_folder(folder: &Path, facts: Facts, me: u32, level: Level) -> Resul
         return Ok(());
     }
     let open = match level {
-        Level::Parent => facts.mode & WRITABLE != 0,
-        Level::Ancestor => facts.mode & 0o002 != 0 && facts.mode & STICKY == 0,
+        Level::Parent => facts.mode.intersects(WRITABLE),
+        Level::Ancestor => facts.mode.contains(Mode::WOTH) && !facts.mode.contains(Mode::SVTX),
     };
     if open {
         return Err(Problem::new("", format!("others may replace files in `{shown}`"))
@@ -207,7 +207,7 @@ pub fn open_state(path: &Path) -> Result<StateDir, Problem> {
     judge_state(path, facts, our_uid())?;
     judge_folders(path)?;
     let mut warnings = Vec::new();
-    if facts.mode & 0o055 != 0 {
+    if facts.mode.intersects(VISIBLE) {
         let message = format!("others may look into the state directory `{}`", path.display());
         warnings.push(Warning::new("", message, format!("`chmod 700 {}`", path.display())));
     }
@@ -227,7 +227,7 @@ pub fn judge_state(path: &Path, facts: Facts, me: u32) -> Result<(), Problem> {
         )
         .hint(format!("run as that user, or `chown -R {me} {shown}`")));
     }
-    if facts.mode & WRITABLE != 0 {
+    if facts.mode.intersects(WRITABLE) {
         return Err(Problem::new("", format!("others may write the state directory `{shown}`"))
             .hint(format!("`chmod 700 {shown}`, and check its content first")));
     }

@@ -96,7 +96,7 @@ impl Tree {
 /// # Errors
 /// All of them at once: missing, unreadable, outside, cyclic, too deep, not an object beside other keys.
 pub fn expand(document: Document, roots: &[PathBuf], read: ReadFile<'_>) -> Result<Tree, Problems> {
-    let folder = document.file.parent().unwrap_or(Path::new("/")).to_owned();
+    let folder = document.file.parent().unwrap_or_else(|| Path::new("/")).to_owned();
     let mut roots: Vec<PathBuf> = roots.to_vec();
     roots.insert(0, folder);
     let roots = roots.iter().filter_map(|root| root.canonicalize().ok()).collect();
@@ -243,7 +243,8 @@ impl Expansion<'_> {
                 problem("`$include` goes deeper than 10 levels or 64 files".to_owned()).into()
             );
         }
-        let folder = self.stack.last().and_then(|file| file.parent()).unwrap_or(Path::new("/"));
+        let folder =
+            self.stack.last().and_then(|file| file.parent()).unwrap_or_else(|| Path::new("/"));
         let file = folder.join(written).canonicalize().map_err(|error| {
             problem(format!("`$include` of `{written}`: {}", error.kind()))
                 .hint("paths are relative to the file that includes")

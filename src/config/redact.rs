@@ -248,7 +248,15 @@ fn counterpart(written: &Value, original: &Value, path: &[String]) -> Option<Seg
     for name in path {
         let segment = match (new, old) {
             (Value::Array(new), Value::Array(old)) => same_entry(new, old, name)?.to_string(),
-            _ => name.clone(),
+            (
+                Value::Null
+                | Value::Bool(_)
+                | Value::Number(_)
+                | Value::String(_)
+                | Value::Array(_)
+                | Value::Object(_),
+                _,
+            ) => name.clone(),
         };
         new = at(new, std::slice::from_ref(name))?;
         old = at(old, std::slice::from_ref(&segment))?;

@@ -97,9 +97,9 @@ impl Resolver<'_> {
         };
         check_reference(reference).map_err(|message| Problem::new(key, message))?;
         let secret = match reference.source {
-            SecretSource::Env => self.from_env(reference),
-            SecretSource::File => self.from_file(reference),
-            SecretSource::Exec => self.from_exec(reference),
+            SecretSource::Env => self.read_env(reference),
+            SecretSource::File => self.read_file(reference),
+            SecretSource::Exec => self.read_exec(reference),
         };
         let secret = secret.map_err(|(message, hint)| Problem::new(key, message).hint(hint))?;
         if secret.is_empty() {
@@ -110,7 +110,7 @@ impl Resolver<'_> {
 
     fn name<'s>(&'s self, reference: &'s SecretRef) -> &'s str {
         let default = self.secrets.defaults.get(reference.source.as_str());
-        reference.provider.as_deref().or(default.map(String::as_str)).unwrap_or("default")
+        reference.provider.as_deref().or_else(|| default.map(String::as_str)).unwrap_or("default")
     }
 
     fn provider(&self, reference: &SecretRef) -> Option<&SecretProvider> {
@@ -125,7 +125,7 @@ impl Resolver<'_> {
         )
     }
 
-    fn from_env(&self, reference: &SecretRef) -> Found {
+    fn read_env(&self, reference: &SecretRef) -> Found {
         let id = reference.id.as_str();
         let default = self.secrets.defaults.get("env").map_or("default", String::as_str);
         match self.provider(reference) {
@@ -147,7 +147,7 @@ impl Resolver<'_> {
         value.ok_or_else(|| (format!("the variable `{id}` is not set"), format!("set `{id}`")))
     }
 
-    fn from_file(&self, reference: &SecretRef) -> Found {
+    fn read_file(&self, reference: &SecretRef) -> Found {
         let Some(SecretProvider::File { path, mode, max_bytes }) = self.provider(reference) else {
             return Err(self.unknown(reference));
         };
@@ -173,7 +173,7 @@ impl Resolver<'_> {
         }
     }
 
-    fn from_exec(&self, reference: &SecretRef) -> Found {
+    fn read_exec(&self, reference: &SecretRef) -> Found {
         let Some(SecretProvider::Exec(provider)) = self.provider(reference) else {
             return Err(self.unknown(reference));
         };
@@ -196,7 +196,7 @@ type Failure = (String, String);
 type Found = Result<String, Failure>;
 
 fn told(problem: Problem) -> Failure {
-    (problem.message, problem.hint.unwrap_or_default())
+    (problem.message, problem.hint.map(String::from).unwrap_or_default())
 }
 
 fn read_private(path: &Path, limit: usize) -> Result<String, Problem> {

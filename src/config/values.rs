@@ -31,7 +31,7 @@ pub fn cidr(text: &str) -> Result<Network, String> {
         Err(_) => text
             .parse::<IpAddr>()
             .map(IpNet::from)
-            .map_err(|_| "not an IP address or a CIDR such as `10.0.0.0/8`".to_owned())?,
+            .map_err(|_error| "not an IP address or a CIDR such as `10.0.0.0/8`".to_owned())?,
     };
     let normalised = net.trunc() != net;
     let net = unmapped(net)?.trunc();
@@ -48,7 +48,7 @@ fn unmapped(net: IpNet) -> Result<IpNet, String> {
         .prefix_len()
         .checked_sub(MAPPED_BITS)
         .ok_or_else(|| "an IPv4-mapped prefix has at least 96 bits".to_owned())?;
-    Ipv4Net::new(v4, prefix).map(IpNet::V4).map_err(|_| "not a prefix length".to_owned())
+    Ipv4Net::new(v4, prefix).map(IpNet::V4).map_err(|_error| "not a prefix length".to_owned())
 }
 
 /// `::ffff:0:0/96` is the IPv4-mapped block.
@@ -104,7 +104,9 @@ fn check_authority(authority: &str) -> Result<(), String> {
             let (inside, after) = rest
                 .split_once(']')
                 .ok_or_else(|| "an IPv6 host needs its closing bracket".to_owned())?;
-            inside.parse::<std::net::Ipv6Addr>().map_err(|_| "not an IPv6 address".to_owned())?;
+            inside
+                .parse::<std::net::Ipv6Addr>()
+                .map_err(|_error| "not an IPv6 address".to_owned())?;
             ("", after)
         }
         None => match authority.split_once(':') {

@@ -46,7 +46,7 @@ pub fn replace_watched(
     text: &str,
     before: &mut dyn FnMut(Step) -> io::Result<()>,
 ) -> Result<(), Problem> {
-    let folder = path.parent().unwrap_or(Path::new("/"));
+    let folder = path.parent().unwrap_or_else(|| Path::new("/"));
     guard::create_private(folder)?;
     let old = guard::read(path, usize::MAX)?.map(|guarded| guarded.text);
     let work = sibling(path, &format!(".{}.tmp", uuid::Uuid::new_v4().simple()));
@@ -80,7 +80,7 @@ fn run(
     before(Step::Rename)?;
     std::fs::rename(work, path)?;
     before(Step::SyncFolder)?;
-    File::open(path.parent().unwrap_or(Path::new("/")))?.sync_all()
+    File::open(path.parent().unwrap_or_else(|| Path::new("/")))?.sync_all()
 }
 
 fn create(path: &Path) -> io::Result<File> {

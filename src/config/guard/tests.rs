@@ -7,9 +7,11 @@ use super::*;
 
 const ME: u32 = 1000;
 
-fn facts(kind: FileType, mode: u32, uid: u32) -> Facts {
-    Facts { kind, mode, uid }
+fn facts(kind: FileType, mode: u16, uid: u32) -> Facts {
+    Facts { kind, mode: Mode::from_bits_retain(mode.into()), uid }
 }
+
+const STICKY: u16 = 0o1000;
 
 #[test]
 fn j1_files() {

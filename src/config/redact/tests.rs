@@ -127,6 +127,6 @@ proptest! {
         prop_assert!(!redact(&document.value).to_string().contains(CANARY));
         let shown = redact_text(&document).unwrap();
         prop_assert!(!shown.contains(CANARY));
-        prop_assert_eq!(restore_text(&parse(&shown), Some(&document)).unwrap(), document.text.clone());
+        prop_assert_eq!(&restore_text(&parse(&shown), Some(&document)).unwrap(), &document.text);
     }
 }

@@ -19,84 +19,46 @@ fn load(text: &str) -> Loaded {
     assemble(&request, Some(document), Purpose::Save).unwrap()
 }
 
+/// Old, new, and the key that differs.
+type Row = (&'static str, &'static str, &'static str);
+
+#[rustfmt::skip]
+const HOT: &[Row] = &[
+    ("{}", "{gateway:{auth:{token:'kq8ZtV2mX0cR7yB4nW6sL1dF9hJ3gP5a'}}}", "gateway.auth.token"),
+    ("{}", "{gateway:{controlUi:{allowedOrigins:['https://a']}}}", "gateway.controlUi.allowedOrigins"),
+    ("{}", "{gateway:{auth:{rateLimit:{maxAttempts:3}}}}", "gateway.auth.rateLimit.maxAttempts"),
+    ("{}", "{logging:{level:'debug'}}", "logging.level"),
+    ("{gateway:{trustedProxies:['10.0.0.0/24']}}", "{gateway:{trustedProxies:['10.0.0.1']}}", "gateway.trustedProxies"),
+    ("{gateway:{auth:{allowTailscale:true}}}", "{}", "gateway.auth.allowTailscale"),
+];
+
+#[rustfmt::skip]
+const RESTART: &[Row] = &[
+    ("{}", "{gateway:{port:1}}", "gateway.port"),
+    ("{}", "{gateway:{bind:'lan'}}", "gateway.bind"),
+    ("{}", "{gateway:{auth:{mode:'token'}}}", "gateway.auth.mode"),
+    ("{}", "{gateway:{tls:{enabled:true}}}", "gateway.tls.enabled"),
+    ("{}", "{gateway:{tailscale:{mode:'serve'}}}", "gateway.tailscale.mode"),
+    ("{gateway:{trustedProxies:['10.0.0.1']}}", "{gateway:{trustedProxies:['10.0.0.0/24']}}", "gateway.trustedProxies"),
+    ("{}", "{gateway:{auth:{allowTailscale:true}}}", "gateway.auth.allowTailscale"),
+    ("{gateway:{nodes:{pairing:{autoApproveLocal:false}}}}", "{}", "gateway.nodes.pairing.autoApproveLocal"),
+];
+
 #[test]
 fn each_change_has_its_class() {
-    const T: &str = "kq8ZtV2mX0cR7yB4nW6sL1dF9hJ3gP5a";
-    for (old, new, hot, restart) in [
-        ("{}".to_owned(), "{}".to_owned(), vec![], vec![]),
-        ("{}".to_owned(), "{gateway:{port:18789,mode:'local'}}".to_owned(), vec![], vec![]),
-        ("{}".to_owned(), "{gateway:{port:1}}".to_owned(), vec![], vec!["gateway.port"]),
-        ("{}".to_owned(), "{gateway:{bind:'lan'}}".to_owned(), vec![], vec!["gateway.bind"]),
-        (
-            "{}".to_owned(),
-            "{gateway:{auth:{mode:'token'}}}".to_owned(),
-            vec![],
-            vec!["gateway.auth.mode"],
-        ),
-        (
-            "{}".to_owned(),
-            "{gateway:{tls:{enabled:true}}}".to_owned(),
-            vec![],
-            vec!["gateway.tls.enabled"],
-        ),
-        (
-            "{}".to_owned(),
-            "{gateway:{tailscale:{mode:'serve'}}}".to_owned(),
-            vec![],
-            vec!["gateway.tailscale.mode"],
-        ),
-        (
-            "{}".to_owned(),
-            format!("{{gateway:{{auth:{{token:'{T}'}}}}}}"),
-            vec!["gateway.auth.token"],
-            vec![],
-        ),
-        (
-            "{}".to_owned(),
-            "{gateway:{controlUi:{allowedOrigins:['https://a']}}}".to_owned(),
-            vec!["gateway.controlUi.allowedOrigins"],
-            vec![],
-        ),
-        (
-            "{}".to_owned(),
-            "{gateway:{auth:{rateLimit:{maxAttempts:3}}},logging:{level:'debug'}}".to_owned(),
-            vec!["gateway.auth.rateLimit.maxAttempts", "logging.level"],
-            vec![],
-        ),
-        (
-            "{gateway:{trustedProxies:['10.0.0.0/24']}}".to_owned(),
-            "{gateway:{trustedProxies:['10.0.0.1']}}".to_owned(),
-            vec!["gateway.trustedProxies"],
-            vec![],
-        ),
-        (
-            "{gateway:{trustedProxies:['10.0.0.1']}}".to_owned(),
-            "{gateway:{trustedProxies:['10.0.0.0/24']}}".to_owned(),
-            vec![],
-            vec!["gateway.trustedProxies"],
-        ),
-        (
-            "{}".to_owned(),
-            "{gateway:{auth:{allowTailscale:true}}}".to_owned(),
-            vec![],
-            vec!["gateway.auth.allowTailscale"],
-        ),
-        (
-            "{gateway:{auth:{allowTailscale:true}}}".to_owned(),
-            "{}".to_owned(),
-            vec!["gateway.auth.allowTailscale"],
-            vec![],
-        ),
-        (
-            "{gateway:{nodes:{pairing:{autoApproveLocal:false}}}}".to_owned(),
-            "{}".to_owned(),
-            vec![],
-            vec!["gateway.nodes.pairing.autoApproveLocal"],
-        ),
-    ] {
-        let change = diff(&load(&old), &load(&new));
-        assert_eq!((change.hot, change.restart), (hot, restart), "{old} -> {new}");
+    for (old, new, key) in HOT {
+        let change = diff(&load(old), &load(new));
+        assert_eq!((change.hot, change.restart), (vec![*key], vec![]), "{old} -> {new}");
     }
+    for (old, new, key) in RESTART {
+        let change = diff(&load(old), &load(new));
+        assert_eq!((change.hot, change.restart), (vec![], vec![*key]), "{old} -> {new}");
+    }
+}
+
+#[test]
+fn writing_a_default_changes_nothing() {
+    assert!(diff(&load("{}"), &load("{gateway:{port:18789,mode:'local'}}")).is_empty());
 }
 
 #[test]

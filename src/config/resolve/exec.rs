@@ -53,7 +53,7 @@ fn trust(of: &Resolver<'_>, command: &Path, provider: &ExecProvider) -> Result<(
         return Err((format!("`{shown}` is not written as an absolute path"), String::new()));
     }
     let stat = rustix::fs::lstat(command)
-        .map_err(|_| (format!("the program `{shown}` does not exist"), String::new()))?;
+        .map_err(|_error| (format!("the program `{shown}` does not exist"), String::new()))?;
     let facts = Facts::from(stat);
     if facts.kind == FileType::Symlink {
         let hint = format!("write its target: `realpath {shown}`");
@@ -100,9 +100,9 @@ fn talk(child: &mut Child, question: &str, provider: &ExecProvider) -> Result<St
     std::thread::spawn(move || drop(stdin.write_all(question.as_bytes())));
     let (send, answer) = mpsc::sync_channel(1);
     std::thread::spawn(move || drop(send.send(read_all(stdout, limit))));
-    let bytes = answer.recv_timeout(deadline).map_err(|_| silent())?;
+    let bytes = answer.recv_timeout(deadline).map_err(|_error| silent())?;
     let bytes = bytes.ok_or_else(|| ("the answer is too long".to_owned(), String::new()))?;
-    String::from_utf8(bytes).map_err(|_| ("the answer is not UTF-8".to_owned(), String::new()))
+    String::from_utf8(bytes).map_err(|_error| ("the answer is not UTF-8".to_owned(), String::new()))
 }
 
 fn read_all(stdout: ChildStdout, limit: usize) -> Option<Vec<u8>> {
