@@ -51,3 +51,6 @@ pub use secret::{Secret, SharedSecret};
 pub use token::TokenKey;
 pub use trace::{Outcome, Step, Trace};
 pub use via::{Owner, Peer, Standing, Userspace, Via, Whois, WhoisAnswer};
+
+#[cfg(test)]
+mod attack;
