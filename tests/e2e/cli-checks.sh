@@ -234,15 +234,16 @@ follow_logs() {
 # A wrong secret, none at all, and --url without any. $1 scenario, $2 flag of the secret (--token or --password)
 check_refusals() {
   local at="$1 $v:" kind=${2#--} keep=$home
-  cli gateway call health --json --url "$url_ws" "$2" wrong-secret-000000; check_refused "$at wrong $kind" "gateway $kind mismatch"
-  cli gateway health --url "$url_ws" "$2" wrong-secret-000000; check_refused "$at wrong $kind, gateway health" "$kind mismatch"
   cli gateway call health --json --url "$url_ws" "$2" "$secret"; check_json "$at --url with the right $kind" "$health_facts"
   for command in "gateway call health" "gateway health" "devices list"; do
     # shellcheck disable=SC2086
     cli $command --url "$url_ws"; check_refused "$at $command --url without credentials" 'gateway url override requires explicit credentials'
   done
   cli logs --url "$url_ws"; check_refused "$at logs --url without credentials" 'explicit credentials|Gateway not reachable'
-  home=$(new_home "bare-$v" "{\"gateway\":{\"mode\":\"local\",\"port\":$port}}")
+  # From here a home that never paired: 2.26 falls back to its stored device token when the password is wrong.
+  home=$(new_home "bare-$1-$v" "{\"gateway\":{\"mode\":\"local\",\"port\":$port},\"logging\":{\"file\":\"$work/bare-$1-$v/cli.log\"}}")
+  cli gateway call health --json --url "$url_ws" "$2" wrong-secret-000000; check_refused "$at wrong $kind" "gateway $kind mismatch"
+  cli gateway health --url "$url_ws" "$2" wrong-secret-000000; check_refused "$at wrong $kind, gateway health" "$kind mismatch"
   cli gateway call health --json; check_refused "$at no $kind at all" "$kind missing|device identity required|credentials|gateway auth"
   cli status --json; check_json "$at status without $kind names the error" '(.gateway.error // .gateway.authWarning // "") | length > 0'
   if is9; then
