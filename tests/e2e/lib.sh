@@ -123,7 +123,7 @@ wait_gone() {
     sleep 0.1
   done
   gone_rc=0; wait "$1" 2>/dev/null || gone_rc=$?
-}
+} 2> /dev/null # the shell's own "Killed" lines
 
 stop_gateway() { # stop_gateway <pid>: SIGTERM, then SIGKILL after 15 s
   kill -TERM "$1" 2>/dev/null || true
