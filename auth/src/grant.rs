@@ -105,6 +105,16 @@ impl Grant {
         self.role == Role::Operator && self.scopes.satisfies(scope)
     }
 
+    /// May approve a device for this, or rotate a token to this: nobody gives what he does not hold (H10, H11), and
+    /// another role than operator is given by an admin only (protocol 6.4).
+    #[must_use]
+    pub fn may_give(&self, role: Role, scopes: &ScopeSet) -> bool {
+        match role {
+            Role::Operator => self.allows(Scope::Pairing) && self.scopes.covers(scopes),
+            Role::Node => self.allows(Scope::Admin),
+        }
+    }
+
     #[must_use]
     pub fn method(&self) -> Method {
         self.method

@@ -77,7 +77,8 @@ impl<'a> Head<'a> {
             host: None,
             known: known::Slots::default(),
             forwarded_for: Vec::new(),
-            others: Vec::new(),
+            // A browser sends about eight headers that decide nothing.
+            others: Vec::with_capacity(8),
             evidence: Shape::default(),
         };
         let (mut count, mut bytes) = (0_usize, 0_usize);
@@ -182,7 +183,7 @@ impl<'a> Head<'a> {
         self.line.method
     }
 
-    /// The single `Authorization` value, for [`crate::bearer`].
+    /// The single `Authorization` value, for [`bearer`](fn@crate::bearer).
     #[must_use]
     pub fn authorization(&self) -> Option<&'a [u8]> {
         self.known.value(Name::Authorization)

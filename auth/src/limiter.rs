@@ -147,7 +147,7 @@ impl Limiter {
         if key.is_exempt() {
             return Verdict::Open;
         }
-        self.unlock_expired(uptime);
+        self.forget_expired(uptime);
         match self.entries.get(&(key.clone(), class)) {
             Some(entry) => match entry.locked_until {
                 Some(until) => Verdict::Locked(until.saturating_sub(uptime)),
@@ -160,7 +160,7 @@ impl Limiter {
 
     /// Write down a failed compare; `Some` is the time to hold the answer back.
     pub fn fail(&mut self, key: &ClientKey, class: Class, uptime: Duration) -> Option<Duration> {
-        self.unlock_expired(uptime);
+        self.forget_expired(uptime);
         let full = (key.clone(), class);
         let mut entry = match self.take(&full) {
             Some(entry) => entry,
@@ -234,11 +234,20 @@ impl Limiter {
         true
     }
 
-    /// A lock that has ended leaves a clean slate.
-    fn unlock_expired(&mut self, uptime: Duration) {
+    /// A lock that has ended leaves a clean slate, and failures out of the window leave nothing: only an attack fills
+    /// the table.
+    fn forget_expired(&mut self, uptime: Duration) {
         while let Some(first) = self.locked.first_entry()
             && first.key().0 <= uptime
         {
+            let key = first.remove();
+            drop(self.entries.remove(&key));
+        }
+        while let Some(first) = self.recent.first_entry() {
+            let last = self.entries.get(first.get()).and_then(|entry| entry.failures.last());
+            if last.is_some_and(|at| uptime.saturating_sub(*at) < self.limits.window) {
+                break;
+            }
             let key = first.remove();
             drop(self.entries.remove(&key));
         }

@@ -21,6 +21,10 @@ impl Path {
     pub fn parse(raw: &str) -> Result<Self, Denied> {
         let bad = || Denied::new(Cause::BadRequest { what: "path" });
         let inner = raw.strip_prefix('/').ok_or_else(bad)?;
+        let plain = |b: u8| b.is_ascii_graphic() && b != b'%' && b != b'\\';
+        if raw.bytes().all(plain) && !raw.contains("//") && !raw.contains("/.") {
+            return Ok(Self(raw.into()));
+        }
         let mut segments: Vec<String> = Vec::new();
         for piece in inner.split('/') {
             let segment = decode(piece.as_bytes()).and_then(|bytes| String::from_utf8(bytes).ok());

@@ -30,7 +30,7 @@ fn ten_failures_in_a_minute_lock_for_five() {
     }
     assert_eq!(book.check(&mallory, Class::SharedSecret, S * 10), Verdict::Locked(S * 299), "F1");
     // Knocking does not lock for longer.
-    book.fail(&mallory, Class::SharedSecret, S * 100);
+    book.fail(&mallory, Class::SharedSecret, S * 20);
     assert_eq!(book.check(&mallory, Class::SharedSecret, S * 308), Verdict::Locked(S), "F1");
     assert_eq!(book.check(&mallory, Class::SharedSecret, S * 309), Verdict::Open, "F1");
     assert!(book.is_empty(), "a lock that ended leaves nothing");
@@ -101,6 +101,17 @@ fn a_full_table_judges_newcomers_together() {
         "F6: soon again"
     );
     assert_eq!(book.len(), 4);
+}
+
+#[test]
+fn old_failures_leave_the_table() {
+    let mut book = limiter(4);
+    for n in 0..100_u32 {
+        let client = ClientKey::V4(n.to_be_bytes());
+        assert_eq!(book.check(&client, Class::SharedSecret, S * 60 * n), Verdict::Open);
+        book.fail(&client, Class::SharedSecret, S * 60 * n);
+        assert_eq!(book.len(), 1, "I6: a quiet year fills nothing");
+    }
 }
 
 #[test]

@@ -252,6 +252,12 @@ fn keys_come_in_three_spellings() {
     assert_eq!(PublicKey::parse(pem), Some(key));
     assert_eq!(key.encode(), "A6EHv_POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg");
     assert_eq!(PublicKey::parse(&"A".repeat(1000)), None);
+    let small_order = |first| {
+        let mut raw = [0; 32];
+        raw[0] = first;
+        PublicKey::from_raw(raw)
+    };
+    assert_eq!((small_order(0), small_order(1)), (None, None), "H6");
 }
 
 #[test]

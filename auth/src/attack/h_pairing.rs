@@ -126,6 +126,10 @@ fn a_device_token_never_widens() {
     assert!(refused.message().contains("device token mismatch"));
     ask.scopes = ScopeSet::empty();
     assert_eq!(door.word(&signed(ask.clone())), "ALLOW device-token []", "protocol 6.5");
+    // Nor does it approve anything, however near.
+    let moved = DeviceRecord { platform: Some("darwin".into()), ..record(&[Scope::Read]) };
+    let near = Door::local().with(moved);
+    assert_eq!(near.word(&signed(ask.clone())), "PAIR metadata-upgrade operator", "H13");
     ask.role = Role::Node;
     assert_eq!(door.word(&signed(ask.clone())), "AUTH_DEVICE_TOKEN_MISMATCH", "another role");
     // H20: a new generation ends the old token.
@@ -152,6 +156,31 @@ fn a_removed_or_rotated_device_holds_nothing() {
     let device = grant.device().unwrap();
     assert!(device.token().same(&device_token()) && device.generation() == 3);
     assert_eq!(device.token().expose().len(), 43, "protocol 6.5");
+}
+
+#[test]
+fn nobody_gives_what_he_does_not_hold() {
+    let holder = |words: &[&str]| {
+        let mut ask = cli();
+        ask.scopes = scopes(words);
+        match Door::local().decide(&ask) {
+            Decision::Allow(grant) => grant,
+            other @ (Decision::Pair(_) | Decision::Deny(_)) => panic!("{}", word(&other)),
+        }
+    };
+    let (pairing, both) = ("operator.pairing", ["operator.pairing", "operator.write"]);
+    for (row, held, role, asked, expected) in [
+        ("H10", &[pairing] as &[&str], Role::Operator, &["operator.admin"] as &[&str], false),
+        ("H11", &both, Role::Operator, &["operator.admin"], false),
+        ("own", &both, Role::Operator, &["operator.write", "operator.read"], true),
+        ("none", &[pairing], Role::Operator, &[], true),
+        ("no pairing", &["operator.write"], Role::Operator, &["operator.read"], false),
+        ("node", &both, Role::Node, &[], false),
+        ("admin", &["operator.admin"], Role::Operator, &["operator.admin"], true),
+        ("admin, node", &["operator.admin"], Role::Node, &[], true),
+    ] {
+        assert_eq!(holder(held).may_give(role, &scopes(asked)), expected, "{row}");
+    }
 }
 
 #[test]
