@@ -369,8 +369,20 @@ pub struct Remote {
 pub struct Nodes {
     /// `pairing`.
     pub pairing: Pairing,
-    /// `commands`.
+    /// `commands`, with the former lists in it.
     pub commands: Commands,
+    #[serde(rename = "allowCommands")]
+    former_allow: Vec<String>,
+    #[serde(rename = "denyCommands")]
+    former_deny: Vec<String>,
+}
+
+impl Nodes {
+    /// Moves the former lists into `commands`.
+    pub(crate) fn take_former(&mut self) {
+        self.commands.allow.append(&mut self.former_allow);
+        self.commands.deny.append(&mut self.former_deny);
+    }
 }
 
 /// `gateway.nodes.commands`.

@@ -121,6 +121,7 @@ pub fn assemble(
     };
     typed.gateway.mode_written = sources.is_written("gateway.mode");
     typed.gateway.bind_written = sources.is_written("gateway.bind");
+    typed.gateway.nodes.take_former();
     let config = typed.with_rest(&value);
     let unset = missing.iter().map(|missing| dotted(&missing.path)).collect();
     rules::apply(&rules::Case { config: &config, sources: &sources, purpose, unset }, &mut found);

@@ -431,6 +431,41 @@ fn a_dollar_in_a_variable_is_no_reference() {
 }
 
 #[test]
+fn former_command_lists_count() {
+    let text = "{gateway:{nodes:{denyCommands:['a'],commands:{deny:['b']}}}}";
+    assert_eq!(start(text).unwrap().config.gateway.nodes.commands.deny, ["b", "a"]);
+}
+
+#[test]
+fn j1_j3_files_are_guarded() {
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("openclaw.json");
+    let at = |config: &Path| {
+        let paths = Paths { config: config.to_owned(), state: folder.path().to_owned(), ..paths() };
+        let (env, flags) = (Env::default(), Flags::default());
+        load(&Request { paths: &paths, env: &env, flags: &flags }).map(|loaded| loaded.config.gateway.port)
+    };
+    let write = |path: &Path, text: &str, mode: u32| {
+        std::fs::write(path, text).unwrap();
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    write(&config, "{gateway:{port:7}}", 0o644);
+    assert_eq!(at(&config).unwrap(), 7, "settings may be read by others");
+    write(&config, &format!("{{gateway:{{auth:{{token:'{STRONG}'}}}}}}"), 0o644);
+    let problems = at(&config).unwrap_err();
+    assert!(problems.to_string().contains("chmod 600"), "J1: {problems}");
+    write(&config, "{gateway:{$include:'./g.json'}}", 0o644);
+    write(&folder.path().join("g.json"), &format!("{{auth:{{token:'{STRONG}'}}}}"), 0o644);
+    assert!(at(&config).unwrap_err().to_string().contains("g.json"), "J1 in an included file");
+    write(&folder.path().join("g.json"), "{port:9}", 0o600);
+    assert_eq!(at(&config).unwrap(), 9);
+    let link = folder.path().join("link.json");
+    symlink(&config, &link).unwrap();
+    assert!(at(&link).unwrap_err().to_string().contains("symbolic link"), "J3");
+}
+
+#[test]
 fn a23_a_workspace_env_file_changes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join(".env"), "OPENCLAW_GATEWAY_BIND=lan\n").unwrap();
@@ -443,4 +478,16 @@ fn a23_a_workspace_env_file_changes_nothing() {
     let env = Env::of([("OPENCLAW_GATEWAY_BIND", "tailnet"), ("OPENCLAW_GATEWAY_TOKEN", STRONG)]);
     let loaded = load(&Request { paths: &paths, env: &env, flags: &flags }).unwrap();
     assert_eq!(loaded.config.gateway.bind, BindMode::Tailnet);
+}
+
+#[test]
+fn zz_examples() {
+    let mut names: Vec<_> = std::fs::read_dir("/tmp/examples").unwrap().map(|e| e.unwrap().path()).collect();
+    names.sort();
+    for name in names {
+        let text = std::fs::read_to_string(&name).unwrap();
+        if let Err(problems) = from(&text, &Env::default(), &Flags::default(), Purpose::Save) {
+            println!("## {}: {}", name.file_name().unwrap().to_str().unwrap(), problems.to_string().replace("/home/op/.openclaw/openclaw.json", ""));
+        }
+    }
 }
