@@ -4,6 +4,8 @@
 //! start: a typo in a security key must not pass in silence (`J6`). In `logging` and `secrets` it is a
 //! warning, other sections are kept and listed. No message repeats a value of a secret key (`J13`).
 
+use ipnet::IpNet;
+use openclaw_auth::forwarded::ProxyRangeWarning;
 use serde_json::{Map, Value};
 
 use crate::config::document::{Segments, dotted};
@@ -194,15 +196,23 @@ impl Check<'_> {
                 work.refuse(message, "list the addresses of the proxies or nodes")
             }
             Some(Ok(found)) => {
-                if found.normalised {
-                    work.warn(format!("host bits are cleared: `{}` counts", found.net), "");
-                }
-                if values::is_wide(found.net) {
-                    let hint = "anybody in that network is believed; name single hosts";
-                    work.warn(format!("`{}` holds very many hosts", found.net), hint);
+                for warning in found.warnings {
+                    work.network_warning(warning, found.net);
                 }
             }
         });
+    }
+
+    fn network_warning(&mut self, warning: ProxyRangeWarning, net: IpNet) {
+        match warning {
+            ProxyRangeWarning::HostBits => {
+                self.warn(format!("host bits are cleared: `{net}` counts"), "");
+            }
+            ProxyRangeWarning::Wide => {
+                let hint = "anybody in that network is believed; name single hosts";
+                self.warn(format!("`{net}` holds very many hosts"), hint);
+            }
+        }
     }
 
     fn secret(&mut self, value: &Value) {

@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 use crate::config::env::{self, Env, Variable};
 use crate::config::gateway::{AuthMode, BindMode, DEV_PORT, TailscaleMode};
 use crate::config::include::Tree;
+use crate::config::keys;
 use crate::config::keys::table::{KEYS, LEVELS};
 use crate::config::paths::Paths;
 use crate::config::problem::{Place, Problem, Warning};
@@ -224,6 +225,8 @@ pub fn flags(flags: &Flags) -> Overlay {
 /// The layers in their order.
 pub struct Stack {
     figment: Figment,
+    /// Each section once merged: figment merges anew at every question.
+    merged: BTreeMap<String, FigmentValue>,
     environment: BTreeMap<&'static str, &'static str>,
     flags: BTreeMap<&'static str, &'static str>,
 }
@@ -241,7 +244,16 @@ impl Stack {
             .merge(Layer { name: FILE, data: file })
             .merge(Layer { name: ENVIRONMENT, data: Value::Object(environment.data) })
             .merge(Layer { name: FLAGS, data: Value::Object(flags.data) });
-        Self { figment, environment: environment.names, flags: flags.names }
+        let sections = keys::children("").into_iter();
+        let merged = sections
+            .filter_map(|section| Some((section.to_owned(), figment.find_value(section).ok()?)))
+            .collect();
+        Self { figment, merged, environment: environment.names, flags: flags.names }
+    }
+
+    fn value(&self, path: &str) -> Option<&FigmentValue> {
+        let (section, rest) = path.split_once('.')?;
+        self.merged.get(section)?.find_ref(rest)
     }
 
     /// The typed result.
@@ -264,11 +276,11 @@ impl Stack {
 
     /// The marks of the effective values.
     pub fn marks(&self) -> Marks {
-        Marks::new(|path| self.figment.find_value(path).ok())
+        Marks::new(|path| self.value(path))
     }
 
     fn source(&self, path: &'static str, tree: &Tree) -> Option<Source> {
-        match self.figment.find_metadata(path)?.name.as_ref() {
+        match self.figment.get_metadata(self.value(path)?.tag())?.name.as_ref() {
             PROFILE => Some(Source::Profile),
             FILE => Some(Source::File(tree.place_of(path))),
             ENVIRONMENT => self.environment.get(path).copied().map(Source::Environment),

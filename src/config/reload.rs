@@ -28,9 +28,9 @@ impl std::fmt::Debug for Marks {
 
 impl Marks {
     /// The marks of the effective values, which `value_of` finds by key.
-    pub(crate) fn new(value_of: impl Fn(&str) -> Option<FigmentValue>) -> Self {
+    pub(crate) fn new<'v>(value_of: impl Fn(&str) -> Option<&'v FigmentValue>) -> Self {
         let mark = |path: &'static str| {
-            let text = serde_json::to_string(&value_of(path)?).ok()?;
+            let text = serde_json::to_string(value_of(path)?).ok()?;
             Some((path, Sha256::digest(text.as_bytes()).into()))
         };
         Self(KEYS.iter().filter_map(|key| mark(key.path)).collect())

@@ -8,94 +8,61 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use ipnet::{IpNet, Ipv4Net};
+use openclaw_auth::forwarded::{ProxyRange, ProxyRangeWarning};
+use openclaw_auth::origin::Origin;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-/// A network, and whether host bits were cleared on the way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A network and what deserves a line about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Network {
     /// The network with host bits cleared, IPv4 where it was written IPv4-mapped (`C15`).
     pub net: IpNet,
-    /// Whether the text had host bits set (`C14`).
-    pub normalised: bool,
+    /// Host bits that were cleared (`C14`), or very many hosts (`C12`).
+    pub warnings: Vec<ProxyRangeWarning>,
 }
 
-/// Reads `10.0.0.0/8`, `fd00::/8`, one address, or an IPv4-mapped form of either.
+/// Reads `10.0.0.0/8`, `fd00::/8`, one address, or an IPv4-mapped form of either: what `openclaw-auth`
+/// reads as a trusted proxy.
 ///
 /// # Errors
 /// One sentence: a name, a `*`, a bad mask, a mapped prefix below 96, or everything (`/0`, `C12`).
 pub fn cidr(text: &str) -> Result<Network, String> {
-    let net = match text.parse::<IpNet>() {
-        Ok(net) => net,
-        Err(_) => text
-            .parse::<IpAddr>()
-            .map(IpNet::from)
-            .map_err(|_error| "not an IP address or a CIDR such as `10.0.0.0/8`".to_owned())?,
-    };
-    let normalised = net.trunc() != net;
-    let net = unmapped(net)?.trunc();
-    if net.prefix_len() == 0 {
-        return Err("this means every address".to_owned());
-    }
-    Ok(Network { net, normalised })
+    let (_, warnings) = ProxyRange::parse(text).map_err(|refusal| refusal.to_string())?;
+    let parsed =
+        text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
+    let net = parsed.and_then(unmapped).ok_or("not a network")?.trunc();
+    Ok(Network { net, warnings })
 }
 
-fn unmapped(net: IpNet) -> Result<IpNet, String> {
-    let IpNet::V6(v6) = net else { return Ok(net) };
-    let Some(v4) = v6.addr().to_ipv4_mapped() else { return Ok(net) };
-    let prefix = v6
-        .prefix_len()
-        .checked_sub(MAPPED_BITS)
-        .ok_or_else(|| "an IPv4-mapped prefix has at least 96 bits".to_owned())?;
-    Ipv4Net::new(v4, prefix).map(IpNet::V4).map_err(|_error| "not a prefix length".to_owned())
+fn unmapped(net: IpNet) -> Option<IpNet> {
+    let IpNet::V6(v6) = net else { return Some(net) };
+    let Some(v4) = v6.addr().to_ipv4_mapped() else { return Some(net) };
+    let prefix = v6.prefix_len().checked_sub(MAPPED_BITS)?;
+    Ipv4Net::new(v4, prefix).ok().map(IpNet::V4)
 }
 
 /// `::ffff:0:0/96` is the IPv4-mapped block.
 const MAPPED_BITS: u8 = 96;
 
-/// Whether a proxy network holds far more hosts than a proxy needs (`C12`): IPv4 below /24, IPv6 below /64.
-pub fn is_wide(net: IpNet) -> bool {
-    match net {
-        IpNet::V4(v4) => v4.prefix_len() < 24,
-        IpNet::V6(v6) => v6.prefix_len() < 64,
-    }
-}
-
-/// Reads a browser origin and gives its normal form `scheme://host[:port]`.
+/// Reads a browser origin, as `openclaw-auth` compares it, and gives its normal form.
 ///
 /// # Errors
 /// One sentence: `*`, `null` (`D5`), a path, a query, credentials, another scheme.
 pub fn origin(text: &str) -> Result<String, String> {
-    let lower = text.trim().to_ascii_lowercase();
-    let (scheme, rest) = lower
-        .split_once("://")
-        .ok_or_else(|| "not an origin such as `https://host:port`".to_owned())?;
-    let standard = match scheme {
-        "https" => ":443",
-        "http" => ":80",
-        // `D22`: an extension is allowed by its exact id.
-        "chrome-extension" | "moz-extension" | "safari-web-extension" => "",
-        _ => {
-            return Err(
-                "an origin starts with `https://` or `http://`, or names a browser extension"
-                    .to_owned(),
-            );
-        }
-    };
-    let authority = rest.strip_suffix('/').unwrap_or(rest);
-    if authority.contains(['/', '?', '#']) {
-        return Err("an origin has no path: remove what follows the host and port".to_owned());
+    if let Some(origin) = Origin::configured(text) {
+        return Ok(origin.to_string());
     }
-    if authority.contains('@') {
-        return Err("an origin has no credentials".to_owned());
-    }
-    let authority = match standard {
-        "" => authority,
-        _ => authority.strip_suffix(standard).unwrap_or(authority),
+    let authority = text.split_once("://").map_or("", |(_, rest)| rest);
+    let message = if authority.contains('@') {
+        "an origin has no credentials"
+    } else if authority.contains(['/', '?', '#']) {
+        "an origin has no path: remove what follows the host and port"
+    } else {
+        "not an origin such as `https://host:port` (no `*`, no `null`)"
     };
-    check_authority(authority)?;
-    Ok(format!("{scheme}://{authority}"))
+    Err(message.to_owned())
 }
 
 fn check_authority(authority: &str) -> Result<(), String> {

@@ -253,13 +253,8 @@ const REFUSED: &[(&str, &str, &str, &str)] = &[
         "gateway.trustedProxies",
         "",
     ),
-    (
-        "C12",
-        "{gateway:{trustedProxies:['0.0.0.0/0']}}",
-        "gateway.trustedProxies.0",
-        "every address",
-    ),
-    ("C12", "{gateway:{trustedProxies:['::/0']}}", "gateway.trustedProxies.0", "every address"),
+    ("C12", "{gateway:{trustedProxies:['0.0.0.0/0']}}", "gateway.trustedProxies.0", "everybody"),
+    ("C12", "{gateway:{trustedProxies:['::/0']}}", "gateway.trustedProxies.0", "everybody"),
     (
         "C14",
         "{gateway:{trustedProxies:['10.0.0.1','172.16.0.0/33']}}",
@@ -268,12 +263,12 @@ const REFUSED: &[(&str, &str, &str, &str)] = &[
     ),
     ("C14", "{gateway:{trustedProxies:['*']}}", "gateway.trustedProxies.0", "CIDR"),
     ("C14", "{gateway:{trustedProxies:['proxy']}}", "gateway.trustedProxies.0", "CIDR"),
-    ("C15", "{gateway:{trustedProxies:['::ffff:10.0.0.0/90']}}", "gateway.trustedProxies.0", "96"),
+    ("C15", "{gateway:{trustedProxies:['::ffff:10.0.0.0/90']}}", "gateway.trustedProxies.0", "wider than IPv4"),
     (
         "C15",
         "{gateway:{trustedProxies:['::ffff:0.0.0.0/96']}}",
         "gateway.trustedProxies.0",
-        "every address",
+        "everybody",
     ),
     (
         "D5",
@@ -444,7 +439,8 @@ fn j1_j3_files_are_guarded() {
     let at = |config: &Path| {
         let paths = Paths { config: config.to_owned(), state: folder.path().to_owned(), ..paths() };
         let (env, flags) = (Env::default(), Flags::default());
-        load(&Request { paths: &paths, env: &env, flags: &flags }).map(|loaded| loaded.config.gateway.port)
+        load(&Request { paths: &paths, env: &env, flags: &flags })
+            .map(|loaded| loaded.config.gateway.port)
     };
     let write = |path: &Path, text: &str, mode: u32| {
         std::fs::write(path, text).unwrap();
@@ -478,16 +474,4 @@ fn a23_a_workspace_env_file_changes_nothing() {
     let env = Env::of([("OPENCLAW_GATEWAY_BIND", "tailnet"), ("OPENCLAW_GATEWAY_TOKEN", STRONG)]);
     let loaded = load(&Request { paths: &paths, env: &env, flags: &flags }).unwrap();
     assert_eq!(loaded.config.gateway.bind, BindMode::Tailnet);
-}
-
-#[test]
-fn zz_examples() {
-    let mut names: Vec<_> = std::fs::read_dir("/tmp/examples").unwrap().map(|e| e.unwrap().path()).collect();
-    names.sort();
-    for name in names {
-        let text = std::fs::read_to_string(&name).unwrap();
-        if let Err(problems) = from(&text, &Env::default(), &Flags::default(), Purpose::Save) {
-            println!("## {}: {}", name.file_name().unwrap().to_str().unwrap(), problems.to_string().replace("/home/op/.openclaw/openclaw.json", ""));
-        }
-    }
 }
