@@ -108,6 +108,12 @@ impl Ui {
         &self.settings.base_path
     }
 
+    /// The security headers of every answer that is not a page: JSON, text, errors. To be added where absent.
+    #[must_use]
+    pub fn security_headers(&self) -> Vec<(&'static str, String)> {
+        headers::security(&For::Data, self.settings.hsts.as_deref())
+    }
+
     /// Answers any request that no other route of the gateway answered. Never fails: what is not there is a 404.
     pub async fn respond(&self, request: &Request<'_>) -> Reply {
         let reply = self.route(request).await;
@@ -132,13 +138,13 @@ impl Ui {
             let location = format!("{}/", self.settings.base_path);
             return self.plain(302, "Found").with("location", location);
         }
-        let relative = path.trim_start_matches('/');
+        let relative = path.strip_prefix('/').unwrap_or(path);
         if !files::is_safe(relative) || is_api(relative) {
             return self.not_found();
         }
         match &self.settings.root {
             None => self.builtin(request, relative, builtin::Root::NotSet),
-            Some(root) => self.from_root(request, root, relative).await,
+            Some(root) => self.below_root(request, root, relative).await,
         }
     }
 
@@ -149,7 +155,7 @@ impl Ui {
             .then_some(rest)
     }
 
-    async fn from_root(&self, request: &Request<'_>, root: &Path, relative: &str) -> Reply {
+    async fn below_root(&self, request: &Request<'_>, root: &Path, relative: &str) -> Reply {
         if !relative.is_empty() && relative != files::INDEX {
             match files::read(root, Wanted::new(relative, request)).await {
                 Ok(found) => return self.file(request, found),

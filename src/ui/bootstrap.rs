@@ -7,24 +7,6 @@ use serde_json::{Value, json};
 
 use crate::ui::Ui;
 
-/// The assistant that the UI greets with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Assistant<'a> {
-    /// The default agent's id.
-    pub agent_id: &'a str,
-    /// Its display name.
-    pub name: &'a str,
-    /// A letter, an emoji or a URL of our own.
-    pub avatar: &'a str,
-}
-
-impl Default for Assistant<'_> {
-    /// Upstream's identity of an agent that has none.
-    fn default() -> Self {
-        Self { agent_id: "main", name: "Assistant", avatar: "A" }
-    }
-}
-
 /// The longest agent id that a path may name.
 const AGENT_ID_LEN: usize = 64;
 
@@ -51,16 +33,17 @@ impl Ui {
     }
 
     /// The bootstrap config of both UI generations (`serverBuildId` stays null: we have no build to compare).
+    /// The assistant is upstream's one without an identity; the UI reads names per agent once it is connected.
     #[must_use]
-    pub fn bootstrap(&self, assistant: &Assistant<'_>) -> Value {
+    pub fn bootstrap(&self) -> Value {
         json!({
             "basePath": self.base_path(),
-            "assistantName": assistant.name,
-            "assistantAvatar": assistant.avatar,
+            "assistantName": "Assistant",
+            "assistantAvatar": "A",
             "assistantAvatarSource": null,
             "assistantAvatarStatus": null,
             "assistantAvatarReason": null,
-            "assistantAgentId": assistant.agent_id,
+            "assistantAgentId": "main",
             "serverVersion": self.settings.version,
             "serverBuildId": null,
             "embedSandbox": "scripts",

@@ -152,7 +152,7 @@ struct Opened {
 impl Opened {
     fn read(self) -> Result<Bytes, Miss> {
         let mut bytes = Vec::with_capacity(usize::try_from(self.size).unwrap_or(0));
-        self.file.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(|_| Miss::Absent)?;
+        self.file.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(|_gone| Miss::Absent)?;
         if bytes.len() as u64 > MAX_FILE { Err(Miss::TooLarge) } else { Ok(bytes.into()) }
     }
 }

@@ -55,11 +55,11 @@ pub fn security(told: &For<'_>, hsts: Option<&str>) -> Vec<(&'static str, String
 fn permissions(told: &For<'_>) -> &'static str {
     match told {
         For::Data | For::BuiltIn { .. } => {
-            "camera=(), microphone=(), geolocation=(), payment=(), usb=(), serial=(), bluetooth=()"
+            "camera=(), microphone=(), geolocation=(), payment=(), usb=(), serial=()"
         }
         For::Page { .. } => {
             "camera=(self), microphone=(self), geolocation=(self), clipboard-write=(self), payment=(), usb=(), \
-             serial=(), bluetooth=()"
+             serial=()"
         }
     }
 }
@@ -80,7 +80,7 @@ fn policy(told: &For<'_>) -> String {
 
 fn page_policy(host: Option<&str>, scripts: &[String]) -> String {
     let mut policy =
-        "default-src 'self'; base-uri 'self'; object-src 'none'; frame-ancestors 'none'; \
+        "default-src 'self'; base-uri 'none'; object-src 'none'; frame-ancestors 'none'; \
                       form-action 'self'; frame-src 'self'; script-src 'self'"
             .to_owned();
     for hash in scripts {
