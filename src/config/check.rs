@@ -155,6 +155,11 @@ impl Check<'_> {
         if words.contains(&text.as_str()) {
             return;
         }
+        if self.path == ["gateway", "bind"]
+            && let Err(refusal) = openclaw_bind::Mode::parse(text, None)
+        {
+            return self.refuse(refusal.to_string(), refusal.hint());
+        }
         let hint = match keys::closest(text, words) {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("one of {allowed}"),

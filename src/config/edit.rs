@@ -1,13 +1,15 @@
 //! Changes to the file: comments, order and layout stay.
 //!
 //! An [`Edit`] is applied to the syntax tree of the text, the result is checked as a whole (with the
-//! rules, for [`Purpose::Save`]) and only then written by [`save`]. A file that already has problems may
+//! rules, for [`Purpose::Save`]) and only then written by [`save`] or, for a client that
+//! must have seen the current text, [`save_over`]. A file that already has problems may
 //! be improved: a change is refused when it brings a problem that was not there.
 //! What comes from an `$include` is not touched: the message names the file to edit.
 
 use serde_json::Value;
 
 use crate::config::document::{Document, Segments, dotted, parse_value};
+use crate::config::edit::revision::RevisionKey;
 use crate::config::env;
 use crate::config::include::INCLUDE;
 use crate::config::load::{self, Loaded, Purpose, Request};
@@ -219,12 +221,37 @@ fn leaves(value: &Value) -> Vec<Segments> {
     }
 }
 
-/// Applies `edits` to the file on disk and writes the result, under the ownership checks.
+/// What a writer must have seen.
+#[derive(Debug, Clone, Copy)]
+pub enum Base<'b> {
+    /// The command line on this host reads and writes in one go.
+    Any,
+    /// A client shows the hash that `config.get` gave it.
+    Seen(&'b RevisionKey, Option<&'b str>),
+}
+
+/// As [`save_over`] with [`Base::Any`].
 ///
 /// # Errors
 /// As [`prepare`] and [`write::replace`].
 pub fn save(request: &Request<'_>, edits: &[Edit]) -> Result<Change, Problems> {
+    save_over(Base::Any, request, edits)
+}
+
+/// Applies `edits` to the file on disk and writes the result, under the ownership checks.
+///
+/// # Errors
+/// A missing or stale base, as [`prepare`], and as [`write::replace`].
+pub fn save_over(
+    base: Base<'_>,
+    request: &Request<'_>,
+    edits: &[Edit],
+) -> Result<Change, Problems> {
     let current = load::read(&request.paths.config)?;
+    match base {
+        Base::Any => {}
+        Base::Seen(key, hash) => key.check(current.as_ref(), hash)?,
+    }
     let change = prepare(request, current.as_ref(), edits)?;
     if change.differs {
         write::replace(&request.paths.config, &change.text)?;

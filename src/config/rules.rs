@@ -110,7 +110,7 @@ fn custom_host(case: &Case<'_>, found: &mut Findings) {
     }
     if let Err(refusal) = Bind::parse("custom", host) {
         let problem = case.problem("gateway.customBindHost", refusal.to_string());
-        found.problems.push(problem.hint("one IP address of this host, such as `192.168.1.10`"));
+        found.problems.push(problem.hint(refusal.hint()));
     }
 }
 

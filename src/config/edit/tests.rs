@@ -299,6 +299,21 @@ fn base_hashes_show_who_read_what() {
 }
 
 #[test]
+fn a_stale_writer_changes_nothing() {
+    let home = Home::new(Some(FILE));
+    let key = RevisionKey::new([3; 32]);
+    let port = [set("gateway.port", json!(1))];
+    let stale = key.hash(Some("{}"));
+    for base in [None, Some(stale.as_str())] {
+        assert!(save_over(Base::Seen(&key, base), &home.request(), &port).is_err());
+        assert_eq!(home.text(), FILE);
+    }
+    let seen = key.hash(Some(FILE));
+    save_over(Base::Seen(&key, Some(&seen)), &home.request(), &port).unwrap();
+    assert_ne!(home.text(), FILE);
+}
+
+#[test]
 fn arguments_are_json5_or_text() {
     for (text, value) in [
         ("19001", json!(19001)),

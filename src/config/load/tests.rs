@@ -263,7 +263,12 @@ const REFUSED: &[(&str, &str, &str, &str)] = &[
     ),
     ("C14", "{gateway:{trustedProxies:['*']}}", "gateway.trustedProxies.0", "CIDR"),
     ("C14", "{gateway:{trustedProxies:['proxy']}}", "gateway.trustedProxies.0", "CIDR"),
-    ("C15", "{gateway:{trustedProxies:['::ffff:10.0.0.0/90']}}", "gateway.trustedProxies.0", "wider than IPv4"),
+    (
+        "C15",
+        "{gateway:{trustedProxies:['::ffff:10.0.0.0/90']}}",
+        "gateway.trustedProxies.0",
+        "wider than IPv4",
+    ),
     (
         "C15",
         "{gateway:{trustedProxies:['::ffff:0.0.0.0/96']}}",
@@ -295,7 +300,7 @@ const REFUSED: &[(&str, &str, &str, &str)] = &[
         "no path",
     ),
     ("-", "{gateway:{tls:{certPath:'/c'}}}", "gateway.tls.keyPath", "together"),
-    ("-", "{gateway:{bind:'0.0.0.0'}}", "gateway.bind", "loopback"),
+    ("-", "{gateway:{bind:'0.0.0.0'}}", "gateway.bind", "bind=lan"),
     ("-", "{gateway:{port:0}}", "gateway.port", "1 to 65535"),
     ("-", "{gateway:{port:'18789'}}", "gateway.port", "a text"),
     ("-", "{gateway:[]}", "gateway", "a list"),
