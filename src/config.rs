@@ -17,6 +17,7 @@ pub mod include;
 pub mod interpolate;
 pub mod keys;
 pub mod layers;
+pub mod live;
 pub mod load;
 pub mod paths;
 pub mod problem;

@@ -98,6 +98,12 @@ impl Devices {
         self.lock().device(id).map(|device| Arc::clone(&device.record))
     }
 
+    /// Every record, for a bearer whose device is not known yet.
+    #[must_use]
+    pub fn records(&self) -> Vec<DeviceRecord> {
+        self.lock().records().map(|record| DeviceRecord::clone(record)).collect()
+    }
+
     /// When the token of a role was issued.
     #[must_use]
     pub fn issued_at(&self, id: &DeviceId, role: Role) -> Option<UnixMs> {

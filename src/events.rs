@@ -11,7 +11,7 @@ pub mod mailbox;
 pub mod presence;
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -83,12 +83,40 @@ impl Hub {
         picked.map(|mailbox| mailbox.close(close.clone())).count()
     }
 
+    /// Closes every connection once what waits for it is written.
+    pub fn close_all_after_events(&self, close: &Close) {
+        self.lock().values().for_each(|mailbox| mailbox.close_after_events(close.clone()));
+    }
+
     /// Closes the connections of a device, or only those of one of its roles (rows H20, B52).
     pub fn close_device(&self, device: &DeviceId, role: Option<Role>) -> usize {
         self.close_where(&Close::new(Close::REVOKED, "device removed"), |grant| {
             let same = grant.device().is_some_and(|of| of.id() == device);
             same && role.is_none_or(|role| role == grant.role())
         })
+    }
+
+    /// The same for one role, but sparing the connection that asked for it.
+    pub fn close_device_except(
+        &self,
+        device: &DeviceId,
+        role: Role,
+        spared: Option<&Arc<Grant>>,
+    ) -> usize {
+        let seats = self.lock();
+        let picked = seats.values().filter(|mailbox| {
+            let grant = mailbox.grant();
+            let same = grant.device().is_some_and(|of| of.id() == device) && role == grant.role();
+            same && !spared.is_some_and(|spared| std::ptr::eq(grant, &raw const **spared))
+        });
+        picked.map(|mailbox| mailbox.close(Close::new(Close::REVOKED, "device removed"))).count()
+    }
+
+    /// Devices that are connected now.
+    #[must_use]
+    pub fn devices(&self) -> HashSet<DeviceId> {
+        let seats = self.lock();
+        seats.values().filter_map(|mailbox| Some(mailbox.grant().device()?.id().clone())).collect()
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<SeatId, Arc<Mailbox>>> {

@@ -155,6 +155,10 @@ impl Book {
         self.devices.get(id)
     }
 
+    pub(super) fn records(&self) -> impl Iterator<Item = &DeviceRecord> {
+        self.devices.values().map(|device| &*device.record)
+    }
+
     pub(super) fn generations(&self) -> u64 {
         self.generations
     }

@@ -101,16 +101,20 @@ impl Malformed {
     }
 }
 
-/// `{"type":"res","id":…,"ok":true,"payload":…}` around a payload that is JSON already.
+/// `{"type":"res","id":…,"ok":true,"payload":…}`, the payload serialised once, straight into the frame.
 #[must_use]
-pub fn response_ok(id: &str, payload: &str) -> String {
-    let mut text = String::with_capacity(payload.len() + id.len() + 48);
+pub fn response_of<T: Serialize>(id: &str, payload: &T) -> String {
+    let mut text = String::with_capacity(256);
     text.push_str(r#"{"type":"res","id":"#);
     push_json(&mut text, id);
     text.push_str(r#","ok":true,"payload":"#);
-    text.push_str(payload);
-    text.push('}');
-    text
+    let mut bytes = text.into_bytes();
+    // Our replies have string keys and finite numbers: serde_json cannot fail on them.
+    if serde_json::to_writer(&mut bytes, payload).is_err() {
+        bytes.extend_from_slice(b"null");
+    }
+    bytes.push(b'}');
+    String::from_utf8(bytes).unwrap_or_default()
 }
 
 /// `{"type":"res","id":…,"ok":false,"error":…}`. `id` is JSON because a malformed frame may carry a number.
@@ -295,7 +299,7 @@ mod tests {
     #[test]
     fn frames_have_upstreams_key_order() {
         assert_eq!(
-            response_ok("a\"b", "[1]"),
+            response_of("a\"b", &[1]),
             r#"{"type":"res","id":"a\"b","ok":true,"payload":[1]}"#
         );
         let state = Some(StateVersion { presence: 1, health: 2 });

@@ -1,0 +1,400 @@
+//! A start, in order: settings, state, plan, sockets, secrets, store, services, serving.
+
+use std::{net::SocketAddr, path::PathBuf, sync::Arc};
+
+use openclaw_auth::{Limiter, PublicKey, Scheme, Secret};
+use openclaw_bind::{Plan, Waiting};
+use serde::Serialize;
+use tokio::sync::Notify;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use zeroize::Zeroizing;
+
+use crate::{
+    clock::Clock,
+    config::{
+        gateway::{AuthMode, TailscaleMode},
+        live::Live,
+        problem::Problem,
+        secret::SecretValue,
+    },
+    conn::serve::Door,
+    devices::Devices,
+    events::{
+        Hub,
+        health::Health,
+        presence::{Entry, Presence},
+    },
+    logs::Logs,
+    net::{
+        accept::{self, House},
+        holder, http,
+        listen::{self, ListenError, Listener},
+        strangers::Strangers,
+        tls::Tls,
+    },
+    rpc::services::{About, Services, SystemEvents, WriteBudget},
+    store::Store,
+    ui::{self, Ui},
+};
+
+use super::{
+    BusyPort, Failure, Options, exposure, notify,
+    policy::{self, Facts},
+    runtime::{Runtime, RuntimeFile, TlsFacts},
+    settings::{self, Settings},
+    state::State,
+    upkeep::{self, Upkeep},
+};
+
+/// Our version, as told to clients.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// What a person is told of a good start.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Greeting {
+    pub version: &'static str,
+    pub pid: u32,
+    pub urls: Vec<String>,
+    pub auth_mode: &'static str,
+    pub state_dir: PathBuf,
+    pub log_dir: PathBuf,
+    pub tls_fingerprint: Option<String>,
+    /// Warnings of the plan and of the configuration.
+    pub notes: Vec<String>,
+    /// What is still waited for.
+    pub waiting: Option<String>,
+    /// Where the generated token lies, when no secret is configured.
+    pub token_file: Option<PathBuf>,
+    /// The generated token itself, on the start that made it; shown once, to a terminal only.
+    #[serde(skip)]
+    pub new_token: Option<SecretValue>,
+}
+
+/// A gateway that serves.
+#[derive(Debug)]
+pub struct Running {
+    pub greeting: Greeting,
+    pub house: House,
+    pub upkeep: Upkeep,
+    pub(super) runtime_file: RuntimeFile,
+    pub(super) state: State,
+    pub(super) logs: Logs,
+}
+
+/// Starts everything. Nothing listens when this fails.
+///
+/// # Errors
+/// [`Failure`] with the fix.
+pub async fn start(options: Options) -> Result<Running, Failure> {
+    harden();
+    let Settings { loaded, credentials } = settings::load(&options)?;
+    let gateway = loaded.config.gateway.clone();
+    refuse_unbuilt(gateway.tailscale.mode)?;
+    let situation = exposure::situation(&gateway)?;
+    let plan = exposure::plan(&gateway, &credentials, &situation)?;
+    let state = State::open(&options.paths.state)?;
+    let logs = upkeep::open_logs(&state.directory, &loaded.config, &options.log)?;
+    loaded
+        .warnings
+        .iter()
+        .for_each(|warning| tracing::warn!(key = warning.key.as_str(), "{}", warning.message));
+    let listeners = bind(&plan, options.busy_port).await?;
+    let locals: Vec<SocketAddr> = listeners.iter().map(|listener| listener.local).collect();
+    let clock = Clock::system();
+    let tls = if gateway.tls.enabled {
+        Some(Arc::new(load_tls(&gateway.tls, &state, &locals, &clock).await?))
+    } else {
+        None
+    };
+
+    let (secret, new_token) = secret(&state, gateway.auth.effective_mode(), &credentials)?;
+    let facts = Facts {
+        mode: gateway.auth.effective_mode(),
+        secret: secret.as_ref().map(|secret| Secret::new(secret.expose())),
+        own_addresses: exposure::addresses(&situation),
+        scheme: if tls.is_some() { Scheme::Https } else { Scheme::Http },
+        locals,
+        generation: 1,
+    };
+    let policy = policy::build(&gateway, &facts)?;
+    let notes = notes(&plan, &loaded);
+    let live = Arc::new(Live::new(loaded, options.env.clone(), options.flags.clone(), *random()?));
+    let services = services(&state, &clock, &logs, (Arc::clone(&live), facts.mode)).await?;
+    let door = Arc::new(Door::new(
+        services,
+        policy,
+        Limiter::new(policy::limits(&gateway)),
+        gateway.handshake_timeout,
+    ));
+    let ui = Ui::new(ui::Settings {
+        enabled: gateway.control_ui.enabled,
+        base_path: gateway.control_ui.base_path.clone(),
+        root: gateway.control_ui.root.as_deref().map(|root| live.paths.absolute(root)),
+        hsts: gateway.http.security_headers.strict_transport_security.clone(),
+        version: VERSION,
+    });
+    let house = House {
+        door,
+        site: Arc::new(http::Site::new(ui)),
+        tls,
+        strangers: Strangers::default(),
+        tracker: TaskTracker::new(),
+        closing: CancellationToken::new(),
+        stop: CancellationToken::new(),
+    };
+    let greeting = greeting(
+        &house,
+        &facts,
+        &state,
+        Told { plan: &plan, notes, new_token, configured: secret_is_configured(&credentials) },
+    );
+    let runtime_file = RuntimeFile::write(&state.directory, &runtime(&greeting, &facts, &clock))?;
+    for listener in listeners {
+        tracing::info!(via = listener.via.as_str(), "listening on {}", listener.local);
+        house.tracker.spawn(accept::run(house.clone(), listener));
+    }
+    let upkeep = Upkeep::start(&house, live, facts, notify::Watchdog::wanted(&options.env));
+    notify::ready(&format!("listening on {}", greeting.urls.join(", ")));
+    Ok(Running { greeting, house, upkeep, runtime_file, state, logs })
+}
+
+/// Files of ours are private, and a crash leaves no secrets in a core file (rows J18, E21).
+fn harden() {
+    rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
+    #[cfg(target_os = "linux")]
+    if let Err(error) =
+        rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)
+    {
+        tracing::debug!(%error, "core dumps stay allowed");
+    }
+}
+
+/// Managed Serve and Funnel are not in this build: saying so beats a gateway that nobody can reach.
+fn refuse_unbuilt(mode: TailscaleMode) -> Result<(), Problem> {
+    match mode {
+        TailscaleMode::Off => Ok(()),
+        TailscaleMode::Serve | TailscaleMode::Funnel => {
+            Err(Problem::new("gateway.tailscale.mode", format!("managed `{}` is not in this build", mode.as_str())).hint(
+                "leave it `off` and run `tailscale serve 18789` yourself; clients then sign in with the token",
+            ))
+        }
+    }
+}
+
+async fn bind(plan: &Plan, busy_port: BusyPort) -> Result<Vec<Listener>, Failure> {
+    let user =
+        |error: ListenError| Failure::User { message: error.to_string(), hint: error.hint() };
+    match listen::bind(plan) {
+        Err(ListenError::Busy { addr, .. }) if busy_port == BusyPort::Take => {
+            take_port(addr.port()).await?;
+            listen::bind(plan).map_err(user)
+        }
+        bound => bound.map_err(user),
+    }
+}
+
+/// Ends an openclaw of this user that listens on `port`, and waits until the port is free.
+async fn take_port(port: u16) -> Result<(), Failure> {
+    /// Tenths of a second for the other one's goodbye.
+    const TRIES: u32 = 100;
+    let ours: Vec<_> = holder::find(port)
+        .into_iter()
+        .filter(|holder| holder.command.starts_with("openclaw"))
+        .collect();
+    if ours.is_empty() {
+        let who = holder::describe(port)
+            .unwrap_or_else(|| "a process that the system does not name".to_owned());
+        return Err(Failure::User {
+            message: format!(
+                "port {port} is held by {who}, which is not an openclaw gateway of yours"
+            ),
+            hint: "`--force` ends only an openclaw of the same user; stop that process yourself"
+                .to_owned(),
+        });
+    }
+    for holder in &ours {
+        tracing::warn!(pid = holder.pid, "--force: ending the gateway that holds port {port}");
+        let pid = rustix::process::Pid::from_raw(holder.pid);
+        let killed =
+            pid.map(|pid| rustix::process::kill_process(pid, rustix::process::Signal::TERM));
+        if let Some(Err(error)) = killed {
+            let hint = "end it as the user that started it".to_owned();
+            return Err(Failure::User {
+                message: format!("pid {} cannot be ended: {error}", holder.pid),
+                hint,
+            });
+        }
+    }
+    for _ in 0..TRIES {
+        if holder::find(port).is_empty() {
+            return Ok(());
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    Err(Failure::User {
+        message: format!("port {port} is still held after 10 s"),
+        hint: "end that process yourself".to_owned(),
+    })
+}
+
+async fn load_tls(
+    settings: &crate::config::gateway::Tls,
+    state: &State,
+    locals: &[SocketAddr],
+    clock: &Clock,
+) -> Result<Tls, Failure> {
+    let names: Vec<String> = locals
+        .iter()
+        .map(|local| local.ip())
+        .filter(|ip| !ip.is_unspecified())
+        .map(|ip| ip.to_string())
+        .collect();
+    let (settings, directory, now) = (settings.clone(), state.directory.clone(), clock.now_ms());
+    let load = move || Tls::load(&settings, &directory, &names, now);
+    match tokio::task::spawn_blocking(load).await {
+        Ok(Ok(tls)) => Ok(tls),
+        Ok(Err(error)) => {
+            Err(Problem::new("gateway.tls", error.to_string()).hint(error.hint()).into())
+        }
+        Err(error) => Err(Failure::Internal(error.to_string())),
+    }
+}
+
+type Credentials = crate::config::resolve::Credentials;
+
+fn secret_is_configured(credentials: &Credentials) -> bool {
+    credentials.token.is_some() || credentials.password.is_some()
+}
+
+/// The secret in force, and the token when this start made it (row E8).
+fn secret(
+    state: &State,
+    mode: AuthMode,
+    credentials: &Credentials,
+) -> Result<(Option<SecretValue>, Option<SecretValue>), Failure> {
+    match mode {
+        AuthMode::None | AuthMode::TrustedProxy => Ok((None, None)),
+        AuthMode::Password => Ok((credentials.password.clone(), None)),
+        AuthMode::Token if credentials.token.is_some() => Ok((credentials.token.clone(), None)),
+        AuthMode::Token => {
+            let (token, made) = state.token()?;
+            let shown = made.then(|| token.clone());
+            Ok((Some(token), shown))
+        }
+    }
+}
+
+fn random() -> Result<Zeroizing<[u8; 32]>, Failure> {
+    let mut bytes = Zeroizing::new([0; 32]);
+    getrandom::fill(&mut *bytes)
+        .map_err(|error| Failure::Internal(format!("no random bytes: {error}")))?;
+    Ok(bytes)
+}
+
+fn notes(plan: &Plan, loaded: &crate::config::load::Loaded) -> Vec<String> {
+    let configured = loaded.warnings.iter().map(|warning| warning.message.clone());
+    plan.notes.iter().map(ToString::to_string).chain(configured).collect()
+}
+
+async fn services(
+    state: &State,
+    clock: &Clock,
+    logs: &Logs,
+    live: (Arc<Live>, AuthMode),
+) -> Result<Arc<Services>, Failure> {
+    let store = Store::open(&state.directory.join("gateway.sqlite"));
+    let store = store.map_err(|error| {
+        Problem::new("", error.to_string())
+            .hint("restore it from a backup, or run the newer openclaw")
+    })?;
+    let devices =
+        Devices::load(store).await.map_err(|error| Failure::Internal(error.to_string()))?;
+    let identity = state.identity()?;
+    let about = about(state, &live.0, live.1, &identity);
+    let now = clock.now_ms();
+    Ok(Arc::new(Services {
+        presence: Presence::new(own_entry(&about, now)),
+        presence_bell: Notify::new(),
+        health: Health::new(now),
+        hub: Hub::default(),
+        devices,
+        token_key: state.token_key()?,
+        config: live.0,
+        logs: Some(logs.clone()),
+        system_events: SystemEvents::default(),
+        writes: WriteBudget::default(),
+        clock: clock.clone(),
+        about,
+    }))
+}
+
+fn about(state: &State, live: &Live, mode: AuthMode, identity: &PublicKey) -> About {
+    About {
+        version: VERSION,
+        boot_id: uuid::Uuid::new_v4().to_string(),
+        state_dir: state.directory.clone(),
+        config_path: live.paths.config.clone(),
+        device_id: identity.device_id().as_str().to_owned(),
+        public_key: identity.encode(),
+        pid: std::process::id(),
+        auth_mode: mode.as_str(),
+    }
+}
+
+/// The gateway's own line on the presence board.
+fn own_entry(about: &About, now: u64) -> Entry {
+    let uname = rustix::system::uname();
+    let host = uname.nodename().to_string_lossy().into_owned();
+    Entry {
+        text: format!("Gateway: {host} · app {} · mode gateway · reason self", about.version),
+        host,
+        version: Some(about.version.to_owned()),
+        platform: Some(format!("{} {}", std::env::consts::OS, uname.release().to_string_lossy())),
+        device_family: Some(uname.sysname().to_string_lossy().into_owned()),
+        mode: "gateway".to_owned(),
+        reason: "self".to_owned(),
+        ts: now,
+        instance_id: Some(about.boot_id.clone()),
+        ..Entry::default()
+    }
+}
+
+struct Told<'a> {
+    plan: &'a Plan,
+    notes: Vec<String>,
+    new_token: Option<SecretValue>,
+    configured: bool,
+}
+
+fn greeting(house: &House, facts: &Facts, state: &State, told: Told<'_>) -> Greeting {
+    let scheme = if house.tls.is_some() { "wss" } else { "ws" };
+    let generated = facts.mode == AuthMode::Token && !told.configured;
+    Greeting {
+        version: VERSION,
+        pid: std::process::id(),
+        urls: facts.locals.iter().map(|local| listen::url(*local, scheme)).collect(),
+        auth_mode: facts.mode.as_str(),
+        state_dir: state.directory.clone(),
+        log_dir: state.directory.join("logs"),
+        tls_fingerprint: house.tls.as_ref().map(|tls| tls.fingerprint()),
+        notes: told.notes,
+        waiting: told
+            .plan
+            .waiting
+            .as_ref()
+            .map(|Waiting { reason, hint, .. }| format!("{reason}; {hint}")),
+        token_file: generated.then(|| state.directory.join(super::state::TOKEN_FILE)),
+        new_token: told.new_token,
+    }
+}
+
+fn runtime(greeting: &Greeting, facts: &Facts, clock: &Clock) -> Runtime {
+    Runtime {
+        pid: greeting.pid,
+        port: facts.locals.first().map_or(0, SocketAddr::port),
+        urls: greeting.urls.clone(),
+        tls: greeting.tls_fingerprint.clone().map(|fingerprint| TlsFacts { fingerprint }),
+        started_at_ms: clock.now_ms(),
+    }
+}
