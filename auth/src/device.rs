@@ -56,23 +56,14 @@ impl PublicKey {
     /// Base64url, standard base64, or a PEM SPKI; `None` for anything else, small-order points included.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let text = text.trim();
-        if text.len() > MAX_KEY_TEXT {
-            return None;
-        }
-        let raw = if text.starts_with("-----BEGIN") {
-            VerifyingKey::from_public_key_pem(text).ok()?.to_bytes()
-        } else {
-            decode_base64(text)?.try_into().ok()?
-        };
-        Self::from_raw(raw)
+        read_point(text).map(|point| Self(point.to_bytes()))
     }
 
     /// The 32 raw bytes.
     #[must_use]
     pub fn from_raw(raw: [u8; 32]) -> Option<Self> {
-        let key = VerifyingKey::from_bytes(&raw).ok()?;
-        (!key.is_weak()).then_some(Self(raw))
+        let point = VerifyingKey::from_bytes(&raw).ok()?;
+        (!point.is_weak()).then_some(Self(raw))
     }
 
     #[must_use]
@@ -116,6 +107,21 @@ pub struct Challenge {
     pub nonce: Box<str>,
     /// Unix milliseconds, as sent in `ts`.
     pub issued_at: u64,
+}
+
+/// A key as text to a usable point, decompressed once.
+fn read_point(text: &str) -> Option<VerifyingKey> {
+    let text = text.trim();
+    if text.len() > MAX_KEY_TEXT {
+        return None;
+    }
+    let point = if text.starts_with("-----BEGIN") {
+        VerifyingKey::from_public_key_pem(text).ok()?
+    } else {
+        let raw: [u8; 32] = decode_base64(text)?.try_into().ok()?;
+        VerifyingKey::from_bytes(&raw).ok()?
+    };
+    (!point.is_weak()).then_some(point)
 }
 
 pub(crate) fn decode_base64(text: &str) -> Option<Vec<u8>> {

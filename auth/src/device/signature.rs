@@ -1,8 +1,8 @@
 //! The signed payload and its verification.
 
-use ed25519_dalek::{Signature, VerifyingKey};
+use ed25519_dalek::Signature;
 
-use super::{Challenge, DeviceId, DeviceProof, PublicKey, decode_base64};
+use super::{Challenge, DeviceId, DeviceProof, PublicKey, decode_base64, read_point};
 use crate::policy::{Now, Protocol};
 use crate::role::Role;
 use crate::scope::ScopeSet;
@@ -123,7 +123,8 @@ pub fn verify(
     protocol: Protocol,
     now: Now,
 ) -> Result<VerifiedDevice, DeviceFault> {
-    let key = PublicKey::parse(&proof.public_key).ok_or(DeviceFault::IdMismatch)?;
+    let point = read_point(&proof.public_key).ok_or(DeviceFault::IdMismatch)?;
+    let key = PublicKey(point.to_bytes());
     let id = key.device_id();
     if *id.0 != *proof.id {
         return Err(DeviceFault::IdMismatch);
@@ -139,7 +140,6 @@ pub fn verify(
         return Err(DeviceFault::NonceMismatch);
     }
     let signature = read_signature(&proof.signature).ok_or(DeviceFault::Signature)?;
-    let point = VerifyingKey::from_bytes(key.as_bytes()).ok().ok_or(DeviceFault::Signature)?;
     layouts(signed.client_id, protocol)
         .into_iter()
         .flatten()
