@@ -339,10 +339,15 @@ fn any_json() -> impl Strategy<Value = Value> {
     leaf.prop_recursive(3, 16, 4, |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
-            prop::collection::btree_map("[a-z$\"' .]{1,5}", inner, 0..4)
+            prop::collection::btree_map("[a-c$\"' .]{1,2}", inner, 0..4)
                 .prop_map(|map| Value::Object(map.into_iter().collect())),
         ]
     })
+}
+
+fn any_object() -> impl Strategy<Value = Value> {
+    prop::collection::btree_map("[a-d]", any_json(), 0..5)
+        .prop_map(|map| Value::Object(map.into_iter().collect()))
 }
 
 proptest! {
@@ -361,8 +366,7 @@ proptest! {
     }
 
     #[test]
-    fn a_merge_is_rfc_7396(first in any_json(), patch in any_json()) {
-        prop_assume!(first.is_object() && patch.is_object());
+    fn a_merge_is_rfc_7396(first in any_object(), patch in any_object()) {
         let merged = tree::merge(&first.to_string(), &patch).unwrap();
         prop_assert_eq!(parse_value(&merged).unwrap(), by_the_book(&first, &patch));
     }
