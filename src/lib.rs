@@ -6,6 +6,10 @@
 //! in the crate `openclaw-auth`, where to listen in `openclaw-bind`. `gateway` puts it together.
 //! `tests/arch.rs` holds the rows.
 
+//! keeps what must survive. `config`, `protocol` and `logs` are the ground; who may enter is decided in
+//! the crate `openclaw-auth`, where to listen in `openclaw-bind`. `tests/arch.rs` holds the rows.
+pub mod cli;
+pub mod client;
 pub mod clock;
 pub mod config;
 pub mod conn;
