@@ -28,6 +28,8 @@ pub mod version;
 pub mod words;
 
 #[cfg(test)]
+mod snapshots;
+#[cfg(test)]
 mod testing;
 
 use std::{ffi::OsString, process::ExitCode};
