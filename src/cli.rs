@@ -24,6 +24,7 @@ pub mod session;
 pub mod sources;
 pub mod status;
 pub mod target;
+pub mod trace;
 pub mod version;
 pub mod words;
 
@@ -63,13 +64,18 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>, env: Env) -> ExitCode
     };
     let mut printer = Printer::process(colour);
     let json = wants_json(&cli.command);
-    for warning in env.deprecations() {
-        printer.warning(&warning);
+    if !tells_warnings(&cli.command) {
+        for warning in env.deprecations() {
+            printer.warning(&warning);
+        }
     }
     let mut context = match context(&cli.global, env, printer) {
         Ok(context) => context,
         Err((failure, mut printer)) => return end(&mut printer, json, &failure),
     };
+    if !runs_gateway(&cli.command) {
+        trace::start(cli.global.log_level, &context.env);
+    }
     match dispatch(&mut context, cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => end(&mut context.printer, json, &failure),
@@ -108,6 +114,21 @@ fn end(printer: &mut Printer, json: Json, failure: &Failure) -> ExitCode {
         }
     }
     ExitCode::from(failure.exit.code())
+}
+
+/// Commands that load the configuration in order to tell all of its warnings.
+fn tells_warnings(command: &Command) -> bool {
+    let validates =
+        matches!(command, Command::Config { command: args::ConfigCommand::Validate { .. } });
+    validates || runs_gateway(command)
+}
+
+/// A running gateway has a log of its own.
+fn runs_gateway(command: &Command) -> bool {
+    matches!(
+        command,
+        Command::Gateway(GatewayArgs { command: None | Some(GatewayCommand::Run(_)), .. })
+    )
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

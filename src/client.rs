@@ -100,6 +100,7 @@ impl Client {
         let Some(retry) = credentials.with_stored_token(&self.identity)? else {
             return Err(refused.error);
         };
+        tracing::debug!("once more, with the stored device token");
         Box::pin(self.attempt(target, &retry, connect_as)).await.map_err(|again| again.error)
     }
 
@@ -114,6 +115,7 @@ impl Client {
             .await
             .map_err(|error| Refused { error, reached: Reached::Elsewhere })?;
         let reached = dialled.reached;
+        tracing::debug!(peer = %dialled.peer, "connected to {}", target.endpoint);
         let shaken = async {
             let mut wire = Wire::new(dialled);
             let challenge = handshake::challenge(&mut wire);
@@ -127,6 +129,7 @@ impl Client {
             if let Some(device) = device {
                 credentials.keep_issued(self, &device, &hello);
             }
+            tracing::debug!(version = hello.server.version, protocol = hello.protocol, "greeted");
             Ok(Connection::new(wire, hello, limits.call))
         };
         shaken.await.map_err(|error| Refused { error, reached })

@@ -183,7 +183,7 @@ const MAX_TIMEOUT_MS: u64 = 86_400_000;
 pub struct HealthArgs {
     #[command(flatten)]
     pub dial: Dial,
-    /// Probe every channel now, and show every account.
+    /// Probe every channel now instead of showing the last result.
     #[arg(long, visible_alias = "debug")]
     pub verbose: bool,
     /// Print the gateway's answer as JSON.

@@ -30,6 +30,8 @@ use crate::{
 struct Rpc {
     url: String,
     source: String,
+    /// `connect`, or `read` with `--require-rpc`.
+    kind: &'static str,
     latency_ms: u64,
     hello: Option<Greeting>,
     health: Option<Value>,
@@ -77,14 +79,15 @@ impl Installation {
 
 async fn probe(context: &Context, session: &Session, args: &GatewayStatusArgs) -> Rpc {
     let spinner = context.printer.spinner("asking the gateway");
-    let who = match args.require_rpc {
-        true => Who::Backend("gateway.status".to_owned()),
-        false => Who::Probe,
+    let (who, kind) = match args.require_rpc {
+        true => (Who::Backend("gateway.status".to_owned()), "read"),
+        false => (Who::Probe, "connect"),
     };
     let connected = session.timed(&ConnectAs::new(who, &[scopes::READ])).await;
     let mut rpc = Rpc {
         url: session.url(),
         source: session.resolved.source.to_string(),
+        kind,
         latency_ms: 0,
         hello: None,
         health: None,
@@ -120,6 +123,7 @@ impl Rpc {
     fn to_json(&self) -> Value {
         json!({
             "ok": self.error.is_none(),
+            "kind": self.kind,
             "url": self.url,
             "source": self.source,
             "latencyMs": self.latency_ms,

@@ -205,7 +205,11 @@ impl Printer {
     }
 
     pub fn warning(&mut self, warning: &Warning) {
-        self.warn(&format!("`{}`: {}", warning.key, warning.message));
+        let named = warning.message.contains(&format!("`{}`", warning.key));
+        match named {
+            true => self.warn(&warning.message),
+            false => self.warn(&format!("`{}`: {}", warning.key, warning.message)),
+        }
         if !warning.hint.is_empty() {
             self.hint(&warning.hint);
         }

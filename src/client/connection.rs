@@ -58,6 +58,7 @@ impl Wire {
         self.requests += 1;
         let id = format!("{}:{}", self.requests, Uuid::new_v4());
         let text = frame::request(&id, method, params);
+        tracing::trace!(id, method, bytes = text.len(), "request");
         self.socket.send(Message::text(text)).await.map_err(broken)?;
         Ok(id)
     }

@@ -509,3 +509,15 @@ async fn nothing_listens_is_said_in_words() {
     assert_eq!(error.message, format!("cannot reach `{url}`: nothing listens there"));
     assert!(error.hints[0].contains("openclaw gateway"));
 }
+
+#[tokio::test]
+async fn i4_a_name_of_this_machine_is_dialled() {
+    let (fake, home) = (Fake::gateway(greets).await, home());
+    let credentials = with_token("t", Stored::Never);
+    let url = format!("ws://localhost:{}", fake.port);
+    let connected = client(home.path()).connect(&target(&url), &credentials, &reader()).await;
+    let connection = connected.expect("connected");
+    assert!(connection.peer().ip().is_loopback());
+    connection.close().await;
+    assert!(fake.heard()[0].contains(&format!("localhost:{}", fake.port)), "{:?}", fake.heard());
+}
