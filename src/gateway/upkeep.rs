@@ -11,7 +11,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 use tracing_subscriber::{EnvFilter, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
 use crate::{
-    clock::Clock,
+    clock::{Clock, UnixMs},
     config::{
         gateway::{AuthMode, Config, Level, ReloadMode},
         live::Live,
@@ -20,7 +20,10 @@ use crate::{
         secret::SecretValue,
     },
     logs::{Logs, layer::LogLayer},
-    net::accept::House,
+    net::{
+        accept::House,
+        tls::{Renewal, Tls},
+    },
     protocol::{frame, limits::TICK_INTERVAL},
     rpc::{methods::devices::resolved, services::Services},
 };
@@ -122,10 +125,24 @@ async fn housekeeping(house: House) {
         if let Err(error) = services.devices.save_seen().await {
             tracing::error!(%error, "device times could not be written");
         }
-        if let Some(tls) = &house.tls
-            && let Err(error) = tls.reload(now)
-        {
-            tracing::error!(%error, "the TLS certificate could not be renewed; the old one stays");
+        if let Some(tls) = &house.tls {
+            renew(tls, now).await;
+        }
+    }
+}
+
+async fn renew(tls: &Tls, now: UnixMs) {
+    match tls.reload(now).await {
+        Ok(Renewal::Unchanged) => {}
+        Ok(Renewal::Replaced) => tracing::warn!(
+            fingerprint = tls.fingerprint(),
+            "the TLS certificate was replaced; clients that pin it need the new fingerprint"
+        ),
+        Err(error) => {
+            tracing::error!(
+                hint = error.hint(),
+                "the TLS certificate could not be renewed, the old one stays: {error}"
+            );
         }
     }
 }

@@ -35,10 +35,7 @@ use tokio::time::Instant;
 
 use crate::{
     protocol::frame,
-    ui::{
-        self, Ui,
-        bootstrap,
-    },
+    ui::{self, Ui, bootstrap},
 };
 
 use super::{
@@ -276,11 +273,7 @@ impl Session {
         let site = &self.house.site;
         if site.ui.is_bootstrap_path(path) {
             return match self.prove(request, target, &admitted) {
-                Ok(()) => reply(
-                    StatusCode::OK,
-                    site.ui.bootstrap().to_string(),
-                    request.method(),
-                ),
+                Ok(()) => reply(StatusCode::OK, site.ui.bootstrap().to_string(), request.method()),
                 Err(denied) => self.refuse(&denied),
             };
         }
