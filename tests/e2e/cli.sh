@@ -30,7 +30,7 @@ run_loopback() { # run_loopback <token|password>
   home=$(new_home "cli-$name-$v" "$(config "$mode" "$secret" '{"bind":"loopback"}' "$work/cli-$name-$v/cli.log")")
   start_gateway "$gw_home" "$url_http" || return 0
   local pid=$gateway_pid
-  check_listeners "$name $v" "127.0.0.1:$port" "[::1]:$port"
+  check_sockets "$name $v" "127.0.0.1:$port" "[::1]:$port"
   check_looks "$name"
   check_refusals "$name" "--$mode"
   if [ "$mode" = token ]; then
@@ -45,14 +45,6 @@ run_loopback() { # run_loopback <token|password>
   check_logs "$name"
   check_no_secret "$name $v: no secret in the gateway's output and log" "$gw_home/gateway.out" "$gw_home/gateway.log"
   stop_gateway "$pid"
-}
-
-check_listeners() { # check_listeners <title> <address...>: exactly these sockets on the port
-  local title=$1 want got; shift
-  want=$(printf '%s\n' "$@" | sort -u)
-  got=$(listening "$port")
-  if [ "$want" = "$got" ]; then pass "$title: the kernel shows exactly $(echo $want)"
-  else fail "$title: sockets -- expected $(echo $want)" "$got"; fi
 }
 
 # A gateway host and a client host with a network between them; the client is a stranger with the right secret.
@@ -81,9 +73,11 @@ run_network() { # run_network <lan|custom>
   NS=$gw_ns url_http=http://127.0.0.1:$port url_ws=ws://127.0.0.1:$port
   start_gateway "$gw_home" "http://10.77.0.1:$port" || { NS=''; return 0; }
   pid=$gateway_pid
-  if [ "$mode" = lan ]; then check_listeners "$name $v" "0.0.0.0:$port"; else check_listeners "$name $v" "127.0.0.1:$port" "10.77.0.1:$port"; fi
+  if [ "$mode" = lan ]; then check_sockets "$name $v" "0.0.0.0:$port"; else check_sockets "$name $v" "127.0.0.1:$port" "10.77.0.1:$port" "?[::1]:$port"; fi
 
   NS=$gw_ns home=$local_home
+  # With bind=custom 9.6 asks its status of the custom address, where it is no local client and may not read.
+  [ "$mode" = lan ] || AIM=(--url "$url_ws" --token "$secret")
   check_looks "$name local"
   NS=$cl_ns home=$remote_home url_ws=$remote_url
   CLI_ENV=(OPENCLAW_ALLOW_INSECURE_PRIVATE_WS=1)

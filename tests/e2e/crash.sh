@@ -23,7 +23,7 @@ for round in $(seq "$rounds"); do
   if grep -q '^refused ' "$work/work.out"; then fail "round $round: the gateway refuses ordinary work" "$(head -3 "$work/work.out")"; fi
   start_gateway "$home" "$url" || break
   pid=$gateway_pid
-  if said=$(drive verify 2>&1) && echo "$said" | jq -e '.wrong == []' > /dev/null 2>&1; then
+  if said=$(drive verify 2>&1 | tee "$work/said") && json_is "$work/said" '.wrong == []'; then
     pass "round $round: $(echo "$said" | jq -r '"\(.acknowledged) acknowledged, in flight: \(.inFlight | join(" "))"')"
     [ "$(echo "$said" | jq '.inFlight | length')" -eq 0 ] || cut=$((cut + 1))
   else fail "round $round: everything acknowledged holds after kill -9" "$said"; fi

@@ -8,7 +8,7 @@ begin
 v=v9 name="our CLI"
 cli() { run_cli "$binary" "$home" "$@"; }
 check_error_json() { # check_error_json <title> <jq filter>: exit 1 and one JSON object that says why
-  if [ "$RC" -eq 1 ] && jq -e ".ok == false and ($2)" < "$work/out" > /dev/null 2>&1; then pass "$1"
+  if [ "$RC" -eq 1 ] && json_is "$work/out" ".ok == false and ($2)"; then pass "$1"
   else fail "$1 -- expected exit 1 and JSON with: .ok == false and ($2)" "$(evidence)"; fi
 }
 
