@@ -1,3 +1,9 @@
 //! Parse, run, exit code.
 
-fn main() {}
+use std::process::ExitCode;
+
+use openclaw::{cli, config::env::Env};
+
+fn main() -> ExitCode {
+    cli::main(std::env::args_os(), Env::process())
+}

@@ -52,6 +52,21 @@ pub enum LogLevel {
     Trace,
 }
 
+impl LogLevel {
+    /// The word of a `tracing` filter.
+    #[must_use]
+    pub fn directive(self) -> &'static str {
+        match self {
+            Self::Silent => "off",
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
+        }
+    }
+}
+
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run the gateway, or ask a running one.

@@ -102,6 +102,18 @@ impl Printer {
         Self { out, err, out_look: Look::Plain, err_look: Look::Plain, width: None, live: false }
     }
 
+    /// How stderr looks.
+    #[must_use]
+    pub fn look(&self) -> Look {
+        self.err_look
+    }
+
+    /// Whether a person alone reads stdout.
+    #[must_use]
+    pub fn shows_secrets(&self) -> bool {
+        self.width.is_some()
+    }
+
     /// One line of data.
     ///
     /// # Errors

@@ -119,7 +119,7 @@ fn steady(text: &str, stage: &Stage) -> String {
     let text = text.replace(&stage.fake.port.to_string(), "PORT").replace(&state, "HOME");
     let lines = text.lines().map(|line| match line.rsplit_once(" in ") {
         Some((head, tail)) if tail.ends_with(" ms") => format!("{head} in N ms"),
-        Some(_) | None => line.replace(" ms to connect", "").to_owned(),
+        Some(_) | None => line.replace(" ms to connect", ""),
     });
     lines.map(|line| line + "\n").collect()
 }

@@ -14,7 +14,8 @@ use crate::{
 
 /// Starts logging. The flag beats `OPENCLAW_LOG_LEVEL`; an unknown word there is the gateway's to report.
 pub fn start(flag: Option<LogLevel>, env: &Env) {
-    let level = flag.map(filter).or_else(|| env.value(&env::LOG_LEVEL)?.trim().parse().ok());
+    let word = flag.map(LogLevel::directive).or_else(|| env.value(&env::LOG_LEVEL));
+    let level: Option<LevelFilter> = word.and_then(|word| word.trim().parse().ok());
     // A second start, as in a test, keeps the first one.
     tracing_subscriber::fmt()
         .with_writer(io::stderr)
@@ -23,15 +24,4 @@ pub fn start(flag: Option<LogLevel>, env: &Env) {
         .without_time()
         .try_init()
         .ok();
-}
-
-fn filter(level: LogLevel) -> LevelFilter {
-    match level {
-        LogLevel::Silent => LevelFilter::OFF,
-        LogLevel::Error => LevelFilter::ERROR,
-        LogLevel::Warn => LevelFilter::WARN,
-        LogLevel::Info => LevelFilter::INFO,
-        LogLevel::Debug => LevelFilter::DEBUG,
-        LogLevel::Trace => LevelFilter::TRACE,
-    }
 }
