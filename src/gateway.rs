@@ -10,6 +10,7 @@
 //!
 //! Nothing is loaded before the plan holds together, and nothing listens that is not in the plan.
 
+pub mod explain;
 pub mod exposure;
 pub mod notify;
 pub mod policy;
