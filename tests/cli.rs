@@ -1,4 +1,5 @@
 //! The program itself: exit codes, which stream gets what, readers that go away.
+#![expect(clippy::expect_used, reason = "a test that cannot set itself up must stop")]
 
 use std::{
     path::Path,

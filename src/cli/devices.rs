@@ -87,7 +87,7 @@ impl Change {
 struct Desk(Session);
 
 impl Desk {
-    fn open(context: &Context, common: &DevicesDial) -> Result<Self, Failure> {
+    fn open(context: &mut Context, common: &DevicesDial) -> Result<Self, Failure> {
         Session::open(context, &common.dial, PATIENCE).map(Self)
     }
 

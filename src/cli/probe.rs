@@ -76,7 +76,7 @@ pub async fn run(context: &mut Context, args: &ProbeArgs) -> Result<(), Failure>
 }
 
 /// The explicit target first, then the local gateway.
-fn targets(context: &Context, dial: &Dial) -> Result<Vec<(&'static str, Session)>, Failure> {
+fn targets(context: &mut Context, dial: &Dial) -> Result<Vec<(&'static str, Session)>, Failure> {
     let mut found = Vec::new();
     let explicit = dial.url.is_some()
         || (dial.port.is_none() && context.env.value(&env::GATEWAY_URL).is_some());

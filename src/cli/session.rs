@@ -38,11 +38,18 @@ impl Session {
     ///
     /// # Errors
     /// As [`resolve`].
-    pub fn open(context: &Context, dial: &Dial, patience: Duration) -> Result<Self, Failure> {
-        let sources = sources::gather(context);
-        let resolved = resolve(dial, &sources)?;
-        let client = client(context, dial, patience);
-        Ok(Self { client, resolved, runtime: sources.runtime })
+    pub fn open(context: &mut Context, dial: &Dial, patience: Duration) -> Result<Self, Failure> {
+        let (resolved, runtime) = {
+            let sources = sources::gather(context);
+            (resolve(dial, &sources)?, sources.runtime)
+        };
+        if resolved.target.speaks_plaintext_beyond_loopback() {
+            let endpoint = &resolved.target.endpoint;
+            context.printer.warn(&format!(
+                "`{endpoint}` is not encrypted: everyone on the way can read the credentials"
+            ));
+        }
+        Ok(Self { client: client(context, dial, patience), resolved, runtime })
     }
 
     /// Connects.

@@ -98,6 +98,13 @@ impl Target {
         }
     }
 
+    /// Whether only an explicit allowance lets this target be dialled.
+    #[must_use]
+    pub fn speaks_plaintext_beyond_loopback(&self) -> bool {
+        let strict = Self { plaintext: Plaintext::Loopback, ..self.clone() };
+        self.route().is_ok() && strict.route().is_err()
+    }
+
     /// The refusal of plain text to this target.
     #[must_use]
     pub fn plaintext_refused(&self) -> ClientError {
@@ -289,6 +296,12 @@ mod tests {
         ];
         for (url, dialled) in rows {
             assert_eq!(target(url, Plaintext::Private).route().is_ok(), dialled, "{url}");
+        }
+        for (url, beyond) in
+            [("ws://10.0.0.1", true), ("ws://127.0.0.1", false), ("wss://h", false)]
+        {
+            let target = target(url, Plaintext::Private);
+            assert_eq!(target.speaks_plaintext_beyond_loopback(), beyond, "{url}");
         }
         let named = target("ws://foo.local:7", Plaintext::Private).route();
         assert_eq!(named.expect("route"), Route::Name("foo.local".to_owned(), 7, Reach::Private));
