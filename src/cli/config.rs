@@ -213,3 +213,6 @@ fn print(context: &mut Context, result: Result<&Loaded, &Problems>) -> Result<()
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;
