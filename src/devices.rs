@@ -101,7 +101,7 @@ impl Devices {
     /// Every record, for a bearer whose device is not known yet.
     #[must_use]
     pub fn records(&self) -> Vec<DeviceRecord> {
-        self.lock().records().map(|record| DeviceRecord::clone(record)).collect()
+        self.lock().records().cloned().collect()
     }
 
     /// When the token of a role was issued.
@@ -176,8 +176,7 @@ impl Devices {
         let _turn = self.turn.lock().await;
         let (pending, device) = {
             let mut book = self.lock();
-            let pending =
-                Pending::new(need, applicant, now, book.device(need.device_id()).is_some());
+            let pending = Pending::new(need, applicant, now, book.device(need.device_id()));
             let device = book.approved(&pending, ApprovedVia::Silent, now);
             (pending, device)
         };

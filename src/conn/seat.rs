@@ -31,12 +31,8 @@ impl Seat {
         let (id, mailbox) = services.hub.enter(Arc::clone(grant));
         let listed = is_listed(&client.mode).then(|| {
             let device = grant.device().map(|device| device.id().as_str().to_owned());
-            let key = presence::Key::new(
-                device
-                    .clone()
-                    .or_else(|| client.instance_id.clone())
-                    .unwrap_or_else(|| format!("{id:?}")),
-            );
+            let name = device.or_else(|| client.instance_id.clone());
+            let key = presence::Key::new(name.unwrap_or_else(|| format!("{id:?}")));
             services.presence.arrive(key.clone(), entry(services, grant, client, ip));
             services.presence_bell.notify_one();
             key

@@ -48,16 +48,21 @@ pub struct Pending {
 }
 
 impl Pending {
-    pub(super) fn new(need: &PairNeed, applicant: Applicant, now: UnixMs, is_repair: bool) -> Self {
+    pub(super) fn new(
+        need: &PairNeed,
+        applicant: Applicant,
+        now: UnixMs,
+        known: Option<&Device>,
+    ) -> Self {
         Self {
             request_id: RequestId::random(),
             device_id: need.device_id().clone(),
-            public_key: need.public_key().clone(),
+            public_key: *need.public_key(),
             applicant,
             role: need.role(),
             scopes: need.scopes().clone(),
             digest: need.digest(),
-            is_repair,
+            is_repair: known.is_some(),
             created_at_ms: now,
         }
     }
@@ -186,8 +191,7 @@ impl Book {
     ) -> Result<Request, DeviceError> {
         let alive = || self.pending.iter().filter(|pending| pending.is_alive(now));
         let old = alive().find(|pending| pending.device_id == *need.device_id());
-        let mut pending =
-            Pending::new(need, applicant, now, self.device(need.device_id()).is_some());
+        let mut pending = Pending::new(need, applicant, now, self.device(need.device_id()));
         if let Some(old) = old {
             if old.digest == pending.digest {
                 return Ok(Request::Waiting(old.clone()));
@@ -232,7 +236,7 @@ impl Book {
         roles.push(RoleGrant { role: pending.role, scopes, generation, revoked: false });
         let record = DeviceRecord {
             id: pending.device_id.clone(),
-            public_key: pending.public_key.clone(),
+            public_key: pending.public_key,
             platform: pending.applicant.platform.as_deref().map(Into::into),
             device_family: pending.applicant.device_family.as_deref().map(Into::into),
             roles,

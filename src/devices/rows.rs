@@ -24,7 +24,7 @@ pub(super) fn load(tx: &Transaction<'_>) -> rusqlite::Result<Book> {
             row.get::<_, String>(0)
         })
         .optional()?
-        .map_or(Ok(0), |text| text.parse().map_err(|_| unreadable("device_generations")))?;
+        .map_or(Ok(0), |text| text.parse().map_err(|_why| unreadable("device_generations")))?;
     let mut roles = load_roles(tx)?;
     let mut devices = tx.prepare("SELECT * FROM devices")?;
     let devices: rusqlite::Result<Vec<Device>> =
@@ -207,7 +207,7 @@ pub(super) fn drop_pending(tx: &Transaction<'_>, id: &RequestId) -> rusqlite::Re
 
 fn read_pending(row: &Row<'_>) -> rusqlite::Result<Pending> {
     let asked: Asked = serde_json::from_str(&row.get::<_, String>("request")?)
-        .map_err(|_| unreadable("request"))?;
+        .map_err(|_why| unreadable("request"))?;
     let (public_key, role, scopes) =
         (key(&asked.public_key)?, role(&asked.role)?, scopes(&asked.scopes)?);
     let id: String = row.get("device_id")?;
@@ -229,7 +229,7 @@ fn time(row: &Row<'_>, column: &str) -> rusqlite::Result<UnixMs> {
 }
 
 fn role(word: &str) -> rusqlite::Result<Role> {
-    Role::parse(Some(word)).map_err(|_| unreadable("role"))
+    Role::parse(Some(word)).map_err(|_why| unreadable("role"))
 }
 
 fn key(text: &str) -> rusqlite::Result<PublicKey> {
@@ -237,7 +237,7 @@ fn key(text: &str) -> rusqlite::Result<PublicKey> {
 }
 
 fn scopes(words: &str) -> rusqlite::Result<ScopeSet> {
-    ScopeSet::from_sent(words.split_ascii_whitespace()).map_err(|_| unreadable("scopes"))
+    ScopeSet::from_sent(words.split_ascii_whitespace()).map_err(|_why| unreadable("scopes"))
 }
 
 fn unreadable(column: &str) -> rusqlite::Error {

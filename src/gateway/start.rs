@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use crate::{
     clock::Clock,
     config::{
-        gateway::{AuthMode, TailscaleMode},
+        gateway::{AuthMode, Gateway, TailscaleMode},
         live::Live,
         problem::Problem,
         secret::SecretValue,
@@ -127,16 +127,9 @@ pub async fn start(options: Options) -> Result<Running, Failure> {
         Limiter::new(policy::limits(&gateway)),
         gateway.handshake_timeout,
     ));
-    let ui = Ui::new(ui::Settings {
-        enabled: gateway.control_ui.enabled,
-        base_path: gateway.control_ui.base_path.clone(),
-        root: gateway.control_ui.root.as_deref().map(|root| live.paths.absolute(root)),
-        hsts: gateway.http.security_headers.strict_transport_security.clone(),
-        version: VERSION,
-    });
     let house = House {
         door,
-        site: Arc::new(http::Site::new(ui)),
+        site: Arc::new(http::Site::new(control_ui(&gateway, &live))),
         tls,
         strangers: Strangers::default(),
         tracker: TaskTracker::new(),
@@ -157,6 +150,16 @@ pub async fn start(options: Options) -> Result<Running, Failure> {
     let upkeep = Upkeep::start(&house, live, facts, notify::Watchdog::wanted(&options.env));
     notify::ready(&format!("listening on {}", greeting.urls.join(", ")));
     Ok(Running { greeting, house, upkeep, runtime_file, state, logs })
+}
+
+fn control_ui(gateway: &Gateway, live: &Live) -> Ui {
+    Ui::new(ui::Settings {
+        enabled: gateway.control_ui.enabled,
+        base_path: gateway.control_ui.base_path.clone(),
+        root: gateway.control_ui.root.as_deref().map(|root| live.paths.absolute(root)),
+        hsts: gateway.http.security_headers.strict_transport_security.clone(),
+        version: VERSION,
+    })
 }
 
 /// Files of ours are private, and a crash leaves no secrets in a core file (rows J18, E21).

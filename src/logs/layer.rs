@@ -108,7 +108,7 @@ impl Line<'_> {
     }
 
     fn text(&self, console: Console) -> String {
-        let clock = self.at.to_zoned(TimeZone::system()).strftime("%H:%M:%S");
+        let time = self.at.to_zoned(TimeZone::system()).strftime("%H:%M:%S");
         let level = self.level.as_str().to_ascii_lowercase();
         let colour = if self.level == Level::ERROR {
             "31"
@@ -119,10 +119,10 @@ impl Line<'_> {
         };
         match console {
             Console::Colour => {
-                format!("\x1b[2m{clock}\x1b[0m \x1b[{colour}m{level:<5}\x1b[0m {}", self.sentence())
+                format!("\x1b[2m{time}\x1b[0m \x1b[{colour}m{level:<5}\x1b[0m {}", self.sentence())
             }
             Console::Plain | Console::Json | Console::Silent => {
-                format!("{clock} {level:<5} {}", self.sentence())
+                format!("{time} {level:<5} {}", self.sentence())
             }
         }
     }
@@ -131,9 +131,10 @@ impl Line<'_> {
     fn sentence(&self) -> String {
         let mut text = self.fields.message.clone();
         for (key, value) in &self.fields.others {
-            match value {
-                Value::String(value) => write!(text, " {key}={value}").ok(),
-                other => write!(text, " {key}={other}").ok(),
+            // Writing to a string cannot fail.
+            match value.as_str() {
+                Some(value) => write!(text, " {key}={value}").ok(),
+                None => write!(text, " {key}={value}").ok(),
             };
         }
         text

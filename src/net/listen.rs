@@ -114,13 +114,15 @@ fn bind_device(_socket: &Socket, _device: &str) -> io::Result<()> {
 }
 
 fn explain(addr: SocketAddr, cause: io::Error) -> ListenError {
-    match cause.kind() {
-        io::ErrorKind::AddrInUse => {
-            ListenError::Busy { addr, holder: holder::describe(addr.port()) }
-        }
-        io::ErrorKind::PermissionDenied => ListenError::Privileged { addr },
-        io::ErrorKind::AddrNotAvailable => ListenError::NotHere { addr },
-        _other => ListenError::Io { addr, cause },
+    let kind = cause.kind();
+    if kind == io::ErrorKind::AddrInUse {
+        ListenError::Busy { addr, holder: holder::describe(addr.port()) }
+    } else if kind == io::ErrorKind::PermissionDenied {
+        ListenError::Privileged { addr }
+    } else if kind == io::ErrorKind::AddrNotAvailable {
+        ListenError::NotHere { addr }
+    } else {
+        ListenError::Io { addr, cause }
     }
 }
 

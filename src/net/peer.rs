@@ -43,15 +43,14 @@ mod diag {
         socket.send(&question, 0).ok()?;
         let (answer, _) = socket.recv_from_full().ok()?;
         let message = NetlinkMessage::<SockDiagMessage>::deserialize(&answer).ok()?;
-        match message.payload {
-            NetlinkPayload::InnerMessage(SockDiagMessage::InetResponse(response)) => {
-                let id = &response.header.socket_id;
-                // An exact question may be answered with a listener that would match: that is nobody's peer.
-                let exact = id.source_port == peer.port() && id.destination_port == local.port();
-                exact.then_some(response.header.uid)
-            }
-            _other => None,
-        }
+        let NetlinkPayload::InnerMessage(SockDiagMessage::InetResponse(response)) = message.payload
+        else {
+            return None;
+        };
+        let id = &response.header.socket_id;
+        // An exact question may be answered with a listener that would match: that is nobody's peer.
+        let exact = id.source_port == peer.port() && id.destination_port == local.port();
+        exact.then_some(response.header.uid)
     }
 
     fn question(peer: SocketAddr, local: SocketAddr) -> Vec<u8> {

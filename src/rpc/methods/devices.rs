@@ -133,7 +133,7 @@ impl DeviceRow {
         for grant in live() {
             scopes = scopes.union(&grant.scopes);
         }
-        let newest = live().last().or_else(|| record.roles.last());
+        let newest = live().next_back().or_else(|| record.roles.last());
         let tokens = record.roles.iter().map(|grant| {
             let times = device.times(grant.role);
             TokenRow {
