@@ -8,7 +8,6 @@
 //! * [`target`]: URL, plaintext rule; [`tls`]: public roots or one pinned certificate
 //! * [`dial`]: address, socket, upgrade; [`handshake`]: challenge, connect, hello-ok
 //! * [`identity`], [`tokens`]: the device key and the device tokens on disk
-//! * [`runtime_file`]: where the local gateway listens
 //! * [`connection`]: calls and events; [`scopes`]: what a method needs; [`error`]: what went wrong
 
 pub mod connection;
@@ -17,8 +16,6 @@ pub mod dial;
 pub mod error;
 pub mod handshake;
 pub mod identity;
-pub mod private_file;
-pub mod runtime_file;
 pub mod scopes;
 pub mod target;
 pub mod tls;

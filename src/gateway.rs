@@ -14,7 +14,6 @@ pub mod explain;
 pub mod exposure;
 pub mod notify;
 pub mod policy;
-pub mod runtime;
 pub mod settings;
 pub mod start;
 pub mod state;

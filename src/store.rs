@@ -3,7 +3,12 @@
 //! `Store::run` hands a closure to the thread that owns the connection and waits for its result, inside
 //! one transaction that is durable (`synchronous=FULL`) before the caller is answered. Readers keep their
 //! own copies in memory, so no request path waits for the disk unless it changes something.
+//!
+//! * `schema`: tables and migrations
+//! * `private_file`: small files that only we may read; `runtime_file`: where the running gateway listens
 
+pub mod private_file;
+pub mod runtime_file;
 pub mod schema;
 
 use std::{

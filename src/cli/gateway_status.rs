@@ -19,11 +19,11 @@ use crate::{
     client::{
         credentials::{ConnectAs, Who},
         error::ClientError,
-        runtime_file::RuntimeFile,
         scopes,
     },
     config::problem::Problems,
     protocol::hello::Greeting,
+    store::runtime_file::RuntimeFile,
 };
 
 /// What the probe found.

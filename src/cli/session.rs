@@ -18,8 +18,8 @@ use crate::{
         connection::Connection,
         credentials::ConnectAs,
         error::{ClientError, Kind},
-        runtime_file::RuntimeFile,
     },
+    store::runtime_file::RuntimeFile,
 };
 
 /// A decided target and a client that can dial it, as often as a command needs.

@@ -286,7 +286,7 @@ Allowed  read
 async fn gateway_status_works_with_a_wrong_configuration() {
     let mut stage = Stage::new().await;
     let paths = stage.home.context.paths.clone();
-    crate::client::private_file::write(&paths.config, r#"{"gateway":{"prot":5}}"#).expect("write");
+    crate::store::private_file::write(&paths.config, r#"{"gateway":{"prot":5}}"#).expect("write");
     let args = GatewayStatusArgs {
         dial: Dial::default(),
         no_probe: false,
@@ -532,8 +532,8 @@ async fn i1_canaries_stay_at_home() {
     let mut home = Home::new(&variables);
     let state = home.context.paths.state.clone();
     let config = r#"{"gateway":{"auth":{"token":"canary-config-0123456789abcdef"},"remote":{"token":"canary-remote"}}}"#;
-    crate::client::private_file::write(&home.context.paths.config, config).expect("config");
-    crate::client::private_file::write(&state.join("gateway.token"), "canary-made\n")
+    crate::store::private_file::write(&home.context.paths.config, config).expect("config");
+    crate::store::private_file::write(&state.join("gateway.token"), "canary-made\n")
         .expect("token");
     let dial = Dial { url: Some(fake.url.clone()), ..Dial::default() };
     let args = HealthArgs { dial: dial.clone(), verbose: false, json: false };

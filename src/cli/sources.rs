@@ -12,7 +12,7 @@ use crate::{
         context::Context,
         target::{Local, LocalTls, Secret, Sources, Wanted, made_token},
     },
-    client::{runtime_file, tls::Fingerprint},
+    client::tls::Fingerprint,
     config::{
         gateway::Tls,
         layers::Flags,
@@ -20,6 +20,7 @@ use crate::{
         paths::Paths,
         problem::Problems,
     },
+    store::runtime_file,
 };
 
 /// Everything this instance knows. Reads files, connects nowhere.

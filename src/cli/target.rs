@@ -20,7 +20,6 @@ use crate::{
     client::{
         credentials::{Credentials, Stored},
         error::{ClientError, Kind},
-        runtime_file::RuntimeFile,
         target::{Endpoint, Host, Plaintext, Scheme, Target},
         tls::Fingerprint,
     },
@@ -30,6 +29,7 @@ use crate::{
         problem::Problems,
         secret::SecretValue,
     },
+    store::runtime_file::RuntimeFile,
 };
 
 /// Everything that a decision depends on.
@@ -338,7 +338,7 @@ fn unresolved(wanted: Wanted, why: &str) -> Failure {
 /// Where the gateway keeps the token that it made: one line, 0600.
 #[must_use]
 pub fn made_token(state: &Path) -> Option<SecretValue> {
-    let text = crate::client::private_file::read(&state.join("gateway.token")).ok()??;
+    let text = crate::store::private_file::read(&state.join("gateway.token")).ok()??;
     let token = text.trim();
     (!token.is_empty()).then(|| SecretValue::new(token))
 }

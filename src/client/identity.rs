@@ -18,9 +18,9 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use crate::client::{
-    error::{ClientError, Kind},
-    private_file,
+use crate::{
+    client::error::{ClientError, Kind},
+    store::private_file,
 };
 
 const FILE: &str = "device.json";

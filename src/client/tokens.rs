@@ -7,11 +7,9 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    client::{
-        error::{ClientError, Kind},
-        private_file,
-    },
+    client::error::{ClientError, Kind},
     config::secret::SecretValue,
+    store::private_file,
 };
 
 const FILE: &str = "device-auth.json";

@@ -33,16 +33,18 @@ use crate::{
         tls::Tls,
     },
     rpc::services::{About, Services, SystemEvents, WriteBudget},
-    store::Store,
+    store::{
+        Store,
+        runtime_file::{self, Published, RuntimeFile, RuntimeTls},
+    },
     ui::{self, Ui},
 };
 
 use super::{
     BusyPort, Failure, Options, exposure, notify,
     policy::{self, Facts},
-    runtime::{Runtime, RuntimeFile, TlsFacts},
     settings::{self, Settings},
-    state::State,
+    state::{State, unwritable},
     upkeep::{self, Upkeep},
 };
 
@@ -77,7 +79,7 @@ pub struct Running {
     pub greeting: Greeting,
     pub house: House,
     pub upkeep: Upkeep,
-    pub(super) runtime_file: RuntimeFile,
+    pub(super) runtime_file: Published,
     pub(super) state: State,
     pub(super) logs: Logs,
 }
@@ -142,7 +144,8 @@ pub async fn start(options: Options) -> Result<Running, Failure> {
         &state,
         Told { plan: &plan, notes, new_token, configured: secret_is_configured(&credentials) },
     );
-    let runtime_file = RuntimeFile::write(&state.directory, &runtime(&greeting, &facts, &clock))?;
+    let runtime_file = runtime_file::publish(&state.directory, &runtime(&greeting, &facts, &clock));
+    let runtime_file = runtime_file.map_err(|error| unwritable(&state.directory, &error))?;
     for listener in listeners {
         tracing::info!(via = listener.via.as_str(), "listening on {}", listener.local);
         house.tracker.spawn(accept::run(house.clone(), listener));
@@ -392,12 +395,12 @@ fn greeting(house: &House, facts: &Facts, state: &State, told: Told<'_>) -> Gree
     }
 }
 
-fn runtime(greeting: &Greeting, facts: &Facts, clock: &Clock) -> Runtime {
-    Runtime {
-        pid: greeting.pid,
+fn runtime(greeting: &Greeting, facts: &Facts, clock: &Clock) -> RuntimeFile {
+    RuntimeFile {
+        pid: greeting.pid.cast_signed(),
         port: facts.locals.first().map_or(0, SocketAddr::port),
         urls: greeting.urls.clone(),
-        tls: greeting.tls_fingerprint.clone().map(|fingerprint| TlsFacts { fingerprint }),
+        tls: greeting.tls_fingerprint.clone().map(|fingerprint| RuntimeTls { fingerprint }),
         started_at_ms: clock.now_ms(),
     }
 }

@@ -3,7 +3,7 @@
 //! Every file is made with mode 0600 before it has content, next to its place, and moved there.
 
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{File, OpenOptions},
     io::{self, Read as _, Seek as _, Write as _},
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
@@ -14,7 +14,10 @@ use openclaw_auth::{PublicKey, TokenKey};
 use rustix::fs::{FlockOperation, flock};
 use zeroize::Zeroizing;
 
-use crate::config::{guard, problem::Problem, secret::SecretValue};
+use crate::{
+    config::{guard, problem::Problem, secret::SecretValue},
+    store::private_file,
+};
 
 use super::Failure;
 
@@ -56,7 +59,7 @@ impl State {
             return Ok((SecretValue::new(token.trim_end_matches('\n')), false));
         }
         let token = URL_SAFE_NO_PAD.encode(*random()?);
-        write_private(&path, format!("{token}\n").as_bytes())?;
+        write_private(&path, &format!("{token}\n"))?;
         Ok((SecretValue::new(token), true))
     }
 
@@ -84,7 +87,7 @@ impl State {
         let path = self.directory.join(name);
         let Some(text) = read_private(&path)? else {
             let key = random()?;
-            write_private(&path, format!("{}\n", URL_SAFE_NO_PAD.encode(*key)).as_bytes())?;
+            write_private(&path, &format!("{}\n", URL_SAFE_NO_PAD.encode(*key)))?;
             return Ok(key);
         };
         let bytes = Zeroizing::new(URL_SAFE_NO_PAD.decode(text.trim()).unwrap_or_default());
@@ -146,26 +149,16 @@ fn read_private(path: &Path) -> Result<Option<Zeroizing<String>>, Failure> {
     Ok(Some(Zeroizing::new(guarded.text)))
 }
 
-/// Writes a file that only we may read, all or nothing.
-///
-/// # Errors
-/// When the directory does not take it.
-pub fn write_private(path: &Path, content: &[u8]) -> Result<(), Failure> {
-    let written = || -> io::Result<()> {
-        let temporary = path.with_extension(format!("{}.tmp", std::process::id()));
-        drop(fs::remove_file(&temporary));
-        let mut options = OpenOptions::new();
-        let mut file = options.write(true).create_new(true).mode(0o600).open(&temporary)?;
-        file.write_all(content)?;
-        file.sync_all()?;
-        fs::rename(&temporary, path)?;
-        path.parent().map_or(Ok(()), |parent| File::open(parent)?.sync_all())
-    };
-    written().map_err(|error| {
-        Problem::new("", format!("cannot write `{}`: {error}", path.display()))
-            .hint("the state directory must belong to the user that runs the gateway")
-            .into()
-    })
+/// A state directory that does not take a file.
+#[must_use]
+pub fn unwritable(path: &Path, error: &io::Error) -> Failure {
+    Problem::new("", format!("cannot write `{}`: {error}", path.display()))
+        .hint("the state directory must belong to the user that runs the gateway")
+        .into()
+}
+
+fn write_private(path: &Path, text: &str) -> Result<(), Failure> {
+    private_file::write(path, text).map_err(|error| unwritable(path, &error))
 }
 
 fn no_follow() -> i32 {
@@ -174,7 +167,7 @@ fn no_follow() -> i32 {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::MetadataExt as _;
+    use std::{fs, os::unix::fs::MetadataExt as _};
 
     use super::*;
 
@@ -212,7 +205,7 @@ mod tests {
     fn a_damaged_key_is_named_and_kept() {
         let home = tempfile::tempdir().expect("home");
         let state = State::open(&home.path().join("state")).expect("open");
-        write_private(&state.directory.join(TOKEN_KEY_FILE), b"short\n").expect("write");
+        write_private(&state.directory.join(TOKEN_KEY_FILE), "short\n").expect("write");
         let refused = state.token_key().map(drop).expect_err("damaged");
         assert!(refused.to_string().contains(TOKEN_KEY_FILE), "{refused}");
         assert_eq!(fs::read(state.directory.join(TOKEN_KEY_FILE)).expect("kept"), b"short\n");

@@ -21,7 +21,7 @@ fn config_is_read_changed_and_checked() {
     let path = home.context.paths.config.clone();
     let text =
         "// kept\n{ gateway: { port: 18790, auth: { token: 'canary-0123456789abcdef0123' } } }\n";
-    crate::client::private_file::write(&path, text).expect("write");
+    crate::store::private_file::write(&path, text).expect("write");
     let get = |path: &str| ConfigCommand::Get { path: path.to_owned(), json: false };
     let set = |path: &str, value: &str| ConfigCommand::Set {
         path: path.to_owned(),

@@ -172,7 +172,7 @@ fn r22_the_running_gateway_says_where_it_listens() {
     let env = env(&[("OPENCLAW_GATEWAY_TOKEN", ENV)]);
     let mut file = running("wss://127.0.0.1:4000");
     file.urls.insert(0, "ws://10.0.0.1:4000".to_owned());
-    file.tls = Some(crate::client::runtime_file::RuntimeTls { fingerprint: PIN.to_owned() });
+    file.tls = Some(crate::store::runtime_file::RuntimeTls { fingerprint: PIN.to_owned() });
     let sources = Sources { runtime: Some(file), ..sources(&env) };
     for dial in [Dial::default(), Dial { port: Some(4000), ..Dial::default() }] {
         let resolved = resolve(&dial, &sources).expect("resolved");

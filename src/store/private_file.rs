@@ -42,6 +42,8 @@ pub fn write(path: &Path, text: &str) -> io::Result<()> {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or("file");
     let draft = folder.join(format!(".{name}.{}", uuid::Uuid::new_v4()));
     let written = write_new(&draft, text).and_then(|()| fs::rename(&draft, path));
+    // The new name survives a power cut only once its folder is on disk.
+    let written = written.and_then(|()| File::open(folder)?.sync_all());
     if written.is_err() {
         drop(fs::remove_file(&draft));
     }

@@ -14,7 +14,7 @@ use rustix::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::client::private_file;
+use super::private_file;
 
 const FILE: &str = "gateway.runtime.json";
 
@@ -59,6 +59,25 @@ pub fn read(state: &Path) -> Option<RuntimeFile> {
 pub fn write(state: &Path, file: &RuntimeFile) -> io::Result<()> {
     let text = serde_json::to_string_pretty(file).map_err(io::Error::other)?;
     private_file::write(&path(state), &(text + "\n"))
+}
+
+/// A written file; dropping it removes it.
+#[derive(Debug)]
+pub struct Published(PathBuf);
+
+/// Writes the file for as long as the answer lives.
+///
+/// # Errors
+/// The state directory cannot be written.
+pub fn publish(state: &Path, file: &RuntimeFile) -> io::Result<Published> {
+    write(state, file)?;
+    Ok(Published(path(state)))
+}
+
+impl Drop for Published {
+    fn drop(&mut self) {
+        drop(std::fs::remove_file(&self.0));
+    }
 }
 
 fn lives(pid: i32) -> bool {
