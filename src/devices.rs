@@ -15,7 +15,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use openclaw_auth::{DeviceId, DeviceRecord, PairNeed, Protocol, Role, ScopeSet};
+use openclaw_auth::{DeviceId, DeviceRecord, PairNeed, Role, ScopeSet};
 
 use crate::{
     clock::UnixMs,
@@ -127,8 +127,8 @@ impl Devices {
         self.lock().pending(id, now).cloned()
     }
 
-    /// Files what a device asks for. The same question gets the same request; a changed one supersedes it
-    /// (protocol 4) or is merged into it (protocol 3).
+    /// Files what a device asks for. The same question gets the same request; a changed one takes its place
+    /// under a new id, so that nobody approves more than was shown (row H12).
     ///
     /// # Errors
     /// [`DeviceError::TooManyRequests`] (row F24) or the store.
@@ -136,11 +136,10 @@ impl Devices {
         &self,
         need: &PairNeed,
         applicant: Applicant,
-        protocol: Protocol,
         now: UnixMs,
     ) -> Result<Request, DeviceError> {
         let _turn = self.turn.lock().await;
-        let request = self.lock().file(need, applicant, protocol, now)?;
+        let request = self.lock().file(need, applicant, now)?;
         if let Request::Filed { pending, gone } = &request {
             let (row, old) = (pending.clone(), gone.clone());
             self.store.run(move |tx| rows::save_pending(tx, &row, &old)).await?;

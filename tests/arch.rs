@@ -235,3 +235,30 @@ fn the_checks_see_what_they_should() {
     let long = format!("fn big() {{\n{}}}\n", "    x();\n".repeat(80));
     assert_eq!(functions(&long), [("big".to_owned(), 82)]);
 }
+
+/// The rows that the method table of the README must have.
+fn method_rows() -> String {
+    use openclaw::rpc::{Gate, entries};
+    let mut rows = String::from("| method | who may call it |\n|---|---|\n");
+    for entry in entries() {
+        let who = match entry.gate {
+            Gate::Anyone => "every connection".to_owned(),
+            Gate::Operator(scope) => format!("operators with `{}`", scope.as_str()),
+        };
+        rows.push_str(&format!("| `{}` | {who} |\n", entry.name));
+    }
+    rows
+}
+
+#[test]
+fn the_readme_lists_the_method_table() {
+    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md"))
+        .expect("README");
+    let start = readme
+        .find("<!-- methods")
+        .and_then(|at| Some(at + readme[at..].find("-->\n")? + 4))
+        .expect("start mark");
+    let end = readme.find("<!-- end of methods -->").expect("end mark");
+    let wanted = method_rows();
+    assert_eq!(readme[start..end].trim(), wanted.trim(), "put this into README.md:\n{wanted}");
+}

@@ -47,17 +47,20 @@ pub struct Connect {
 pub struct Refusal {
     pub answer: Option<String>,
     pub close: Close,
+    /// The limiter counts it although no credential was compared.
+    pub counts: bool,
 }
 
 impl Refusal {
     fn silent(close: Close) -> Box<Self> {
-        Box::new(Self { answer: None, close })
+        Box::new(Self { answer: None, close, counts: false })
     }
 
     fn told(id: &str, message: String) -> Box<Self> {
         let close = Close::policy(&message);
+        let counts = message.starts_with("invalid connect params: at /auth");
         let answer = frame::response_error(&Value::from(id), &ErrorShape::invalid(message));
-        Box::new(Self { answer: Some(answer), close })
+        Box::new(Self { answer: Some(answer), close, counts })
     }
 
     /// The refusal that a decision gave.
@@ -65,14 +68,18 @@ impl Refusal {
     pub fn denied(id: &str, denied: &Denied) -> Box<Self> {
         let answer =
             denied.answers().then(|| frame::response_error(&Value::from(id), &error_shape(denied)));
-        Box::new(Self { answer, close: Close::new(denied.close_code(), &denied.close_reason()) })
+        Box::new(Self {
+            answer,
+            close: Close::new(denied.close_code(), &denied.close_reason()),
+            counts: false,
+        })
     }
 
     /// A refusal that is not about authority.
     #[must_use]
     pub fn failed(id: &str, error: &ErrorShape) -> Box<Self> {
         let answer = frame::response_error(&Value::from(id), error);
-        Box::new(Self { answer: Some(answer), close: Close::policy(&error.message) })
+        Box::new(Self { answer: Some(answer), close: Close::policy(&error.message), counts: false })
     }
 }
 
@@ -220,7 +227,9 @@ mod tests {
                 r#"{{"type":"req","id":"a","method":"connect","params":{{"minProtocol":4,"maxProtocol":4,
                 "client":{{"id":"cli","version":"1","platform":"linux","mode":"cli"}},"auth":{{"token":{token}}}}}}}"#
             );
-            let answer = refused(&text).answer.expect("E12: told");
+            let refusal = refused(&text);
+            assert!(refusal.counts, "E12: {text}");
+            let answer = refusal.answer.expect("E12: told");
             assert!(answer.contains("at /auth/token: must be string"), "{answer}");
         }
     }

@@ -7,10 +7,10 @@ use std::{
 };
 
 use openclaw_auth::{
-    Admitted, Decision, Denied, Evidence, Grant, Ledger, Limiter, PairNeed, Policy, Protocol, Role,
-    Scope, Trace,
+    Admitted, Decision, Denied, Evidence, Grant, Ledger, Limiter, Method, PairNeed, Policy,
+    Protocol, Role, Scope, Trace,
     decide::{decide, resume},
-    limiter::Limits,
+    limiter::{Class, Limits},
     pairing::Approval,
     policy::Now,
     via::WhoisAnswer,
@@ -106,7 +106,7 @@ impl Door {
         let generation = policy.generation;
         *self.policy.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(policy);
         let closed = self.services.hub.close_where(&Close::policy("credential_rotated"), |grant| {
-            grant.policy_generation() < generation
+            rests_on_secret(grant) && grant.policy_generation() < generation
         });
         if closed > 0 {
             tracing::info!(closed, "credentials changed: connections of the old ones were closed");
@@ -124,6 +124,21 @@ impl Door {
         Now { unix_ms: clock.now_ms(), uptime: Duration::from_millis(clock.uptime_ms()) }
     }
 
+    /// A credential of the wrong type is a guess too (row E12).
+    fn count_failure(&self, admitted: &Admitted) {
+        let mut limiter = self.limiter.lock().unwrap_or_else(PoisonError::into_inner);
+        limiter.fail(admitted.client(), Class::SharedSecret, self.now().uptime);
+    }
+
+    /// True while neither the secret nor the device behind a grant was taken back.
+    #[must_use]
+    pub fn still_holds(&self, grant: &Grant) -> bool {
+        let current = self.policy().generation;
+        let generation = if rests_on_secret(grant) { current } else { grant.policy_generation() };
+        let record = grant.device().and_then(|device| self.services.devices.record(device.id()));
+        grant.still_holds(generation, record.as_deref())
+    }
+
     /// Logs a refusal, at most once a minute per reason (row J14).
     pub fn note_refusal(&self, denied: &Denied, who: &str) {
         let now = self.services.clock.now_ms();
@@ -138,6 +153,14 @@ impl Door {
                 denied.message()
             );
         }
+    }
+}
+
+/// True for a grant that a shared secret gave; a device token stands by its own generation.
+fn rests_on_secret(grant: &Grant) -> bool {
+    match grant.method() {
+        Method::Token | Method::Password => true,
+        Method::None | Method::DeviceToken | Method::TrustedProxy | Method::Tailscale => false,
     }
 }
 
@@ -216,7 +239,12 @@ async fn greet<S: AsyncRead + AsyncWrite + Unpin>(
             let admission = Admission { door, admitted, challenge: &challenge, connect: &connect };
             admission.decide().await.map(|grant| (connect, Arc::new(grant)))
         }
-        Err(refusal) => Err(refusal),
+        Err(refusal) => {
+            if refusal.counts {
+                door.count_failure(admitted);
+            }
+            Err(refusal)
+        }
     };
     match entered {
         Ok((connect, grant)) => Ok(enter(door, wire, admitted, (connect, grant))),
@@ -316,11 +344,10 @@ impl Admission<'_> {
         let services = &self.door.services;
         let now = services.clock.now_ms();
         let applicant = self.connect.applicant(self.admitted.client_ip());
-        let request =
-            match services.devices.request(need, applicant, self.connect.ask.protocol, now).await {
-                Ok(request) => request,
-                Err(error) => return self.fail(error),
-            };
+        let request = match services.devices.request(need, applicant, now).await {
+            Ok(request) => request,
+            Err(error) => return self.fail(error),
+        };
         if let Request::Filed { pending, gone } = &request {
             for old in gone {
                 let mut old_request = pending.clone();
@@ -361,6 +388,10 @@ fn enter<S: AsyncRead + AsyncWrite + Unpin>(
     }
     let ip = admitted.client_ip().filter(|ip| !ip.is_loopback()).map(|ip| ip.to_string());
     let seat = Seat::take(services, &grant, &connect.client, ip);
+    // Whoever was revoked between the decision and the seat was in nobody's list yet.
+    if !door.still_holds(&grant) {
+        seat.mailbox.close(Close::new(Close::REVOKED, "device removed"));
+    }
     wire.send(hello(door, &connect, &grant));
     tracing::debug!(
         client = connect.client.id.as_str(),

@@ -2,9 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use openclaw_auth::{
-    DeviceId, DeviceRecord, PairNeed, Protocol, PublicKey, Role, RoleGrant, ScopeSet,
-};
+use openclaw_auth::{DeviceId, DeviceRecord, PairNeed, PublicKey, Role, RoleGrant, ScopeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::clock::UnixMs;
@@ -186,20 +184,14 @@ impl Book {
         &self,
         need: &PairNeed,
         applicant: Applicant,
-        protocol: Protocol,
         now: UnixMs,
     ) -> Result<Request, DeviceError> {
         let alive = || self.pending.iter().filter(|pending| pending.is_alive(now));
         let old = alive().find(|pending| pending.device_id == *need.device_id());
-        let mut pending = Pending::new(need, applicant, now, self.device(need.device_id()));
+        let pending = Pending::new(need, applicant, now, self.device(need.device_id()));
         if let Some(old) = old {
             if old.digest == pending.digest {
                 return Ok(Request::Waiting(old.clone()));
-            }
-            if protocol == Protocol::V3 {
-                pending.request_id = old.request_id.clone();
-                pending.scopes = old.scopes.union(&pending.scopes);
-                return Ok(Request::Filed { pending, gone: Vec::new() });
             }
             return Ok(Request::Filed { pending, gone: vec![old.request_id.clone()] });
         }
