@@ -160,6 +160,7 @@ check_devices() {
   check_json "$at devices rotate" '.deviceId == $d and .role == "operator" and (.rotatedAtMs | type) == "number" and (.scopes | index("operator.pairing")) != null'
   device a --device-token "$device_token" --scopes operator.pairing
   device_says "$at the rotated-away token is refused" '.error.details.code == "AUTH_DEVICE_TOKEN_MISMATCH" and .close.code == 1008'
+  cli devices list --json; check_json "$at devices list --json shows when it was rotated" 'any(.paired[]; .deviceId == $d and any(.tokens[]; .role == "operator" and (.rotatedAtMs | type) == "number"))'
   device a --token "$secret" --scopes operator.pairing
   device_token=$(jq -r '.hello.auth.deviceToken // empty' < "$work/device")
   device a --device-token "$device_token" --scopes operator.pairing
@@ -213,24 +214,21 @@ check_logs() {
   follow_logs "$at"
 }
 
-# How follow_logs makes something happen: a command that gets the marker as its last word.
-MARK=(call)
-
-# Follows for a few seconds; an unknown method is called meanwhile, and its name must come by.
+# Follows for a few seconds; a new device knocks meanwhile, and its id must come by.
 follow_logs() {
-  local at=$1 out=$work/follow marker=no.such.follow seen=1 i
-  local enter=()
+  local at=$1 out=$work/follow-$v seen=1 enter=() marker follower
   [ -z "$NS" ] || enter=(ip netns exec "$NS")
   "${enter[@]}" env -i "${bare_env[@]}" HOME="$home" OPENCLAW_STATE_DIR="$home" "${CLI_ENV[@]}" \
-    timeout -k 2 30 "$node" "$cache/$v/node_modules/openclaw/openclaw.mjs" logs --follow --limit 50 --interval 500 > "$out" 2>&1 < /dev/null &
-  local follower=$!
-  for i in $(seq 40); do grep -q '^Log file' "$out" && break; sleep 0.25; done
-  "${MARK[@]}" "$marker"
-  for i in $(seq 60); do grep -q "$marker" "$out" && { seen=0; break; }; sleep 0.25; done
+    timeout -k 2 40 "$node" "$cache/$v/node_modules/openclaw/openclaw.mjs" logs --follow --json --limit 5 --interval 500 > "$out" 2>&1 < /dev/null &
+  follower=$!
+  for _ in $(seq 60); do grep -q '"type":"meta"' "$out" 2>/dev/null && break; sleep 0.25; done
+  device "knock-$RANDOM" --token "$secret" --password "$secret" --scopes operator.read
+  marker=$(jq -r '.deviceId // "no device"' < "$work/device")
+  for _ in $(seq 60); do grep -q "$marker" "$out" && { seen=0; break; }; sleep 0.25; done
   kill "$follower" 2>/dev/null || true
   wait "$follower" 2>/dev/null || true
   if [ $seen -eq 0 ]; then pass "$at logs --follow shows what happens meanwhile"
-  else fail "$at logs --follow shows what happens meanwhile -- expected a line with $marker" "$(head -c 1500 "$out")"; fi
+  else fail "$at logs --follow shows what happens meanwhile -- expected a line with the new device's id $marker" "$(tail -c 1500 "$out")"; fi
 }
 
 # A wrong secret, none at all, and --url without any. $1 scenario, $2 flag of the secret (--token or --password)
