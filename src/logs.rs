@@ -23,7 +23,7 @@ use std::{
 /// Lines waiting for the disk.
 const QUEUE: usize = 1024;
 
-/// Bytes of one file before the next one starts.
+/// Bytes of one file before the next one starts, where `logging.maxFileBytes` does not say.
 const FILE_BYTES: u64 = 10 * 1024 * 1024;
 
 /// Files kept; older ones are removed.
@@ -38,10 +38,25 @@ enum Message {
     Flush(SyncSender<()>),
 }
 
+/// Where lines go.
+#[derive(Debug, Clone)]
+pub struct Place {
+    pub path: Target,
+    /// `logging.maxFileBytes`.
+    pub max_bytes: Option<u64>,
+}
+
+/// One file per day, or the one that `logging.file` names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    Daily(PathBuf),
+    File(PathBuf),
+}
+
 /// A handle on the log writer.
 #[derive(Debug, Clone)]
 pub struct Logs {
-    directory: PathBuf,
+    target: Target,
     sender: SyncSender<Message>,
     dropped: Arc<AtomicU64>,
 }
@@ -51,15 +66,24 @@ impl Logs {
     ///
     /// # Errors
     /// When the directory cannot be made.
-    pub fn open(directory: &Path) -> io::Result<(Self, JoinHandle<()>)> {
-        fs::create_dir_all(directory)?;
+    pub fn open(place: Place) -> io::Result<(Self, JoinHandle<()>)> {
+        let directory = match &place.path {
+            Target::Daily(directory) => Some(directory.as_path()),
+            Target::File(file) => file.parent(),
+        };
+        directory.map_or(Ok(()), fs::create_dir_all)?;
         let (sender, receiver) = sync_channel(QUEUE);
         let dropped = Arc::new(AtomicU64::new(0));
-        let writer =
-            Writer { directory: directory.to_owned(), file: None, dropped: Arc::clone(&dropped) };
+        let target = place.path.clone();
+        let writer = Writer {
+            target: place.path,
+            max_bytes: place.max_bytes.unwrap_or(FILE_BYTES),
+            file: None,
+            dropped: Arc::clone(&dropped),
+        };
         let thread =
             thread::Builder::new().name("logs".to_owned()).spawn(move || writer.run(&receiver))?;
-        Ok((Self { directory: directory.to_owned(), sender, dropped }, thread))
+        Ok((Self { target, sender, dropped }, thread))
     }
 
     /// Hands one line to the writer; never waits.
@@ -77,15 +101,19 @@ impl Logs {
         }
     }
 
+    /// Where lines go.
     #[must_use]
-    pub fn directory(&self) -> &Path {
-        &self.directory
+    pub const fn target(&self) -> &Target {
+        &self.target
     }
 
     /// The newest log file, if there is one.
     #[must_use]
     pub fn newest(&self) -> Option<PathBuf> {
-        files(&self.directory).pop()
+        match &self.target {
+            Target::Daily(directory) => files(directory).pop(),
+            Target::File(file) => Some(file.clone()).filter(|file| file.exists()),
+        }
     }
 }
 
@@ -106,11 +134,11 @@ struct Current {
     day: String,
     file: File,
     bytes: u64,
-    part: u32,
 }
 
 struct Writer {
-    directory: PathBuf,
+    target: Target,
+    max_bytes: u64,
     file: Option<Current>,
     dropped: Arc<AtomicU64>,
 }
@@ -143,41 +171,61 @@ impl Writer {
     }
 
     fn current(&mut self, day: &str) -> io::Result<&mut Current> {
-        let part = match &self.file {
-            Some(current) if current.day == day && current.bytes < FILE_BYTES => None,
-            Some(current) if current.day == day => Some(current.part + 1),
-            Some(_) | None => Some(0),
-        };
-        if let Some(part) = part {
-            self.file = Some(open(&self.directory, day, part)?);
+        let room = self.max_bytes;
+        let stale = self.file.as_ref().is_none_or(|current| {
+            current.bytes >= room || (current.day != day && matches!(self.target, Target::Daily(_)))
+        });
+        if stale {
+            self.file = Some(match &self.target {
+                Target::Daily(directory) => open_daily(directory, day, room)?,
+                Target::File(file) => open_single(file, day, room)?,
+            });
             self.prune();
         }
         self.file.as_mut().ok_or_else(|| io::Error::other("no log file"))
     }
 
     fn prune(&self) {
-        let found = files(&self.directory);
+        let Target::Daily(directory) = &self.target else { return };
+        let found = files(directory);
         for old in found.iter().take(found.len().saturating_sub(FILES)) {
             fs::remove_file(old).ok();
         }
     }
 }
 
-/// Opens the first part of `day` that still has room, from `part` on.
-fn open(directory: &Path, day: &str, mut part: u32) -> io::Result<Current> {
+/// The first part of `day` that still has room.
+fn open_daily(directory: &Path, day: &str, room: u64) -> io::Result<Current> {
+    let mut part = 0u32;
     loop {
         let name = match part {
             0 => format!("openclaw-{day}.log"),
             part => format!("openclaw-{day}.{part:03}.log"),
         };
-        let file =
-            OpenOptions::new().create(true).append(true).mode(0o600).open(directory.join(name))?;
-        let bytes = file.metadata()?.len();
-        if bytes < FILE_BYTES {
-            return Ok(Current { day: day.to_owned(), file, bytes, part });
+        let current = append(&directory.join(name), day)?;
+        if current.bytes < room {
+            return Ok(current);
         }
         part += 1;
     }
+}
+
+/// The named file; a full one becomes `<name>.1`, and the one before that goes.
+fn open_single(path: &Path, day: &str, room: u64) -> io::Result<Current> {
+    let current = append(path, day)?;
+    if current.bytes < room {
+        return Ok(current);
+    }
+    let mut old = path.as_os_str().to_owned();
+    old.push(".1");
+    fs::rename(path, old)?;
+    append(path, day)
+}
+
+fn append(path: &Path, day: &str) -> io::Result<Current> {
+    let file = OpenOptions::new().create(true).append(true).mode(0o600).open(path)?;
+    let bytes = file.metadata()?.len();
+    Ok(Current { day: day.to_owned(), file, bytes })
 }
 
 #[cfg(test)]
@@ -187,7 +235,9 @@ mod tests {
     #[test]
     fn lines_land_in_the_file_of_their_day_and_old_files_go() {
         let home = tempfile::tempdir().expect("home");
-        let (logs, thread) = Logs::open(&home.path().join("logs")).expect("logs");
+        let directory = home.path().join("logs");
+        let place = Place { path: Target::Daily(directory.clone()), max_bytes: None };
+        let (logs, thread) = Logs::open(place).expect("logs");
         for day in 10..20 {
             logs.append(format!("2026-11-{day}"), format!("{{\"1\":\"day {day}\"}}"));
         }
@@ -195,8 +245,26 @@ mod tests {
         let newest = logs.newest().expect("a file");
         assert!(newest.ends_with("openclaw-2026-11-19.log"), "{}", newest.display());
         assert_eq!(fs::read_to_string(newest).expect("read"), "{\"1\":\"day 19\"}\n");
-        assert_eq!(files(logs.directory()).len(), FILES);
+        assert_eq!(files(&directory).len(), FILES);
         drop(logs);
         thread.join().expect("the writer ends with its last handle");
+    }
+
+    #[test]
+    fn a_named_file_turns_over_when_it_is_full() {
+        let home = tempfile::tempdir().expect("home");
+        let path = home.path().join("own.log");
+        let place = Place { path: Target::File(path.clone()), max_bytes: Some(10) };
+        let (logs, thread) = Logs::open(place).expect("logs");
+        for line in ["first line", "second line", "third line"] {
+            logs.append("2026-11-20".to_owned(), line.to_owned());
+        }
+        drop(logs);
+        thread.join().expect("the writer ends with its last handle");
+        assert_eq!(fs::read_to_string(&path).expect("own.log"), "third line\n");
+        assert_eq!(
+            fs::read_to_string(home.path().join("own.log.1")).expect("own.log.1"),
+            "second line\n"
+        );
     }
 }

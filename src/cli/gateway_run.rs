@@ -224,7 +224,7 @@ mod tests {
             urls: vec!["ws://127.0.0.1:18789".to_owned()],
             auth_mode: "token",
             state_dir: "/s".into(),
-            log_dir: "/s/logs".into(),
+            log: "/s/logs".into(),
             tls_fingerprint: None,
             notes: vec!["a warning".to_owned()],
             waiting: None,

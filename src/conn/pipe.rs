@@ -239,6 +239,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pipe<S> {
         Pin::new(&mut self.io).poll_shutdown(context)
     }
 
+    /// Reads and throws away until the peer ends: closing with unread bytes would reset the connection, and
+    /// the peer would lose our last words.
+    ///
+    /// # Errors
+    /// Whatever the socket says.
+    pub fn poll_discard(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut scratch = [0; 4096];
+        loop {
+            let mut buffer = ReadBuf::new(&mut scratch);
+            std::task::ready!(Pin::new(&mut self.io).poll_read(context, &mut buffer))?;
+            if buffer.filled().is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+        }
+    }
+
     fn metered(&mut self, data: &[u8]) -> io::Result<()> {
         let Some(meter) = &mut self.meter else { return Ok(()) };
         meter.pass(data).map_err(|trip| {

@@ -11,7 +11,7 @@ use openclaw_auth::{
     Protocol, Role, Scope, Trace,
     decide::{decide, resume},
     limiter::{Class, Limits},
-    pairing::Approval,
+    pairing::{Approval, PairReason},
     policy::Now,
     via::WhoisAnswer,
 };
@@ -271,7 +271,9 @@ impl Admission<'_> {
         match self.first(&policy) {
             Decision::Allow(grant) => Ok(*grant),
             Decision::Deny(denied) => Err(self.deny(&denied).await),
-            Decision::Pair(need) if need.approval() == Approval::Silent => {
+            Decision::Pair(need)
+                if need.approval() == Approval::Silent || self.is_trusted_node(&need) =>
+            {
                 self.pair_silently(&policy, &need).await
             }
             Decision::Pair(need) => Err(self.ask_operator(&need).await),
@@ -305,6 +307,19 @@ impl Admission<'_> {
             sleep(delay).await;
         }
         Refusal::denied(&self.connect.id, denied)
+    }
+
+    /// A fresh node without scopes from a network of `gateway.nodes.pairing.autoApproveCidrs`.
+    fn is_trusted_node(&self, need: &PairNeed) -> bool {
+        let fresh = need.reason() == PairReason::NotPaired
+            && need.role() == Role::Node
+            && need.scopes().is_empty();
+        let config = self.door.services.config.current();
+        let networks = &config.config.gateway.nodes.pairing.auto_approve_cidrs;
+        let ip = self.admitted.client_ip();
+        fresh
+            && self.admitted.origin().is_none()
+            && ip.is_some_and(|ip| networks.iter().any(|net| net.contains(&ip)))
     }
 
     fn who(&self) -> String {
@@ -434,19 +449,23 @@ fn hello(door: &Door, connect: &Connect, grant: &Grant) -> String {
         boot_id: (protocol >= Protocol::V4).then_some(&about.boot_id),
     };
     let mut hello = HelloOk::new(protocol, server, &door.features, snapshot);
-    if let Some(auth) = auth(services, protocol, grant) {
+    if let Some(auth) = auth(services, connect, grant) {
         hello = hello.with_auth(auth);
     }
     frame::response_of(&connect.id, &hello)
 }
 
-/// Protocol 4 always tells what the connection has; protocol 3 tells a device what its token is good for.
-fn auth<'a>(services: &Services, protocol: Protocol, grant: &'a Grant) -> Option<Auth<'a>> {
+/// Protocol 4 always tells what the connection has; protocol 3 tells those that sent a device, and a paired
+/// one what its token is good for.
+fn auth<'a>(services: &Services, connect: &Connect, grant: &'a Grant) -> Option<Auth<'a>> {
+    let protocol = connect.ask.protocol;
+    if protocol == Protocol::V3 && connect.ask.device.is_none() {
+        return None;
+    }
     let device = grant.device();
-    let scopes = match (protocol, device) {
-        (Protocol::V3, None) => return None,
-        (Protocol::V3, Some(device)) => device.token_scopes(),
-        (Protocol::V4, _) => grant.scopes(),
+    let scopes = match device {
+        Some(device) if protocol == Protocol::V3 => device.token_scopes(),
+        Some(_) | None => grant.scopes(),
     };
     Some(Auth {
         method: (protocol >= Protocol::V4).then(|| grant.method().as_str()),

@@ -121,21 +121,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         drop(timeout(WRITE_TIMEOUT, drain).await);
     }
 
-    /// Says goodbye: what waits, the close frame, then a moment for the peer's own close.
+    /// Says goodbye: what waits, the close frame, then a moment for the peer to read it and end.
     pub async fn close(mut self, close: &Close) {
         let mut payload = close.code.to_be_bytes().to_vec();
         payload.extend_from_slice(close.reason.as_bytes());
         self.pipe().push(Opcode::Close, payload.into());
-        let goodbye = async {
-            let ended = poll_fn(|context| {
+        let mut ended = false;
+        let goodbye = poll_fn(|context| {
+            if !ended {
                 ready!(self.pipe().poll_drain(context))?;
-                self.pipe().poll_end(context)
-            });
-            if ended.await.is_err() || self.socket.get_ref().trip().is_some() {
-                return;
+                ready!(self.pipe().poll_end(context))?;
+                ended = true;
             }
-            while !matches!(self.next().await, Turn::Gone | Turn::Broken(_)) {}
-        };
+            self.pipe().poll_discard(context)
+        });
         drop(timeout(GOODBYE, goodbye).await);
     }
 

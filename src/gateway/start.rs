@@ -1,6 +1,10 @@
 //! A start, in order: settings, state, plan, sockets, secrets, store, services, serving.
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    sync::Arc,
+};
 
 use openclaw_auth::{Limiter, PublicKey, Scheme, Secret};
 use openclaw_bind::{Plan, Waiting};
@@ -24,7 +28,7 @@ use crate::{
         health::Health,
         presence::{Entry, Presence},
     },
-    logs::Logs,
+    logs::{Logs, Target},
     net::{
         accept::{self, House},
         holder, http,
@@ -60,7 +64,8 @@ pub struct Greeting {
     pub urls: Vec<String>,
     pub auth_mode: &'static str,
     pub state_dir: PathBuf,
-    pub log_dir: PathBuf,
+    /// The log file, or the directory of daily ones.
+    pub log: PathBuf,
     pub tls_fingerprint: Option<String>,
     /// Warnings of the plan and of the configuration.
     pub notes: Vec<String>,
@@ -96,7 +101,7 @@ pub async fn start(options: Options) -> Result<Running, Failure> {
     let situation = exposure::situation(&gateway)?;
     let plan = exposure::plan(&gateway, &credentials, &situation)?;
     let state = State::open(&options.paths.state)?;
-    let logs = upkeep::open_logs(&state.directory, &loaded.config, &options.log)?;
+    let logs = upkeep::open_logs(&state.directory, &loaded, &options.log)?;
     loaded
         .warnings
         .iter()
@@ -122,7 +127,7 @@ pub async fn start(options: Options) -> Result<Running, Failure> {
     let policy = policy::build(&gateway, &facts)?;
     let notes = notes(&plan, &loaded);
     let live = Arc::new(Live::new(loaded, options.env.clone(), options.flags.clone(), *random()?));
-    let services = services(&state, &clock, &logs, (Arc::clone(&live), facts.mode)).await?;
+    let services = services(&state, &clock, &logs, (Arc::clone(&live), &facts)).await?;
     let door = Arc::new(Door::new(
         services,
         policy,
@@ -307,8 +312,9 @@ async fn services(
     state: &State,
     clock: &Clock,
     logs: &Logs,
-    live: (Arc<Live>, AuthMode),
+    facts: (Arc<Live>, &Facts),
 ) -> Result<Arc<Services>, Failure> {
+    let (live, facts) = facts;
     let store = Store::open(&state.directory.join("gateway.sqlite"));
     let store = store.map_err(|error| {
         Problem::new("", error.to_string())
@@ -317,16 +323,16 @@ async fn services(
     let devices =
         Devices::load(store).await.map_err(|error| Failure::Internal(error.to_string()))?;
     let identity = state.identity()?;
-    let about = about(state, &live.0, live.1, &identity);
+    let about = about(state, &live, facts.mode, &identity);
     let now = clock.now_ms();
     Ok(Arc::new(Services {
-        presence: Presence::new(own_entry(&about, now)),
+        presence: Presence::new(own_entry(&about, own_ip(facts), now)),
         presence_bell: Notify::new(),
         health: Health::new(now),
         hub: Hub::default(),
         devices,
         token_key: state.token_key()?,
-        config: live.0,
+        config: live,
         logs: Some(logs.clone()),
         system_events: SystemEvents::default(),
         writes: WriteBudget::default(),
@@ -348,13 +354,21 @@ fn about(state: &State, live: &Live, mode: AuthMode, identity: &PublicKey) -> Ab
     }
 }
 
+/// The address by which others on the network know this host.
+fn own_ip(facts: &Facts) -> Option<String> {
+    let others = facts.own_addresses.iter().filter(|ip| !ip.is_loopback() && !ip.is_unspecified());
+    let (v4, v6): (Vec<&IpAddr>, Vec<&IpAddr>) = others.partition(|ip| ip.is_ipv4());
+    v4.first().or_else(|| v6.first()).map(|ip| ip.to_string())
+}
+
 /// The gateway's own line on the presence board.
-fn own_entry(about: &About, now: u64) -> Entry {
+fn own_entry(about: &About, ip: Option<String>, now: u64) -> Entry {
     let uname = rustix::system::uname();
     let host = uname.nodename().to_string_lossy().into_owned();
     Entry {
         text: format!("Gateway: {host} · app {} · mode gateway · reason self", about.version),
         host,
+        ip,
         version: Some(about.version.to_owned()),
         platform: Some(format!("{} {}", std::env::consts::OS, uname.release().to_string_lossy())),
         device_family: Some(uname.sysname().to_string_lossy().into_owned()),
@@ -368,6 +382,7 @@ fn own_entry(about: &About, now: u64) -> Entry {
 
 struct Told<'a> {
     plan: &'a Plan,
+    logs: &'a Logs,
     notes: Vec<String>,
     new_token: Option<SecretValue>,
     configured: bool,
@@ -382,7 +397,9 @@ fn greeting(house: &House, facts: &Facts, state: &State, told: Told<'_>) -> Gree
         urls: facts.locals.iter().map(|local| listen::url(*local, scheme)).collect(),
         auth_mode: facts.mode.as_str(),
         state_dir: state.directory.clone(),
-        log_dir: state.directory.join("logs"),
+        log: match told.logs.target() {
+            Target::Daily(path) | Target::File(path) => path.clone(),
+        },
         tls_fingerprint: house.tls.as_ref().map(|tls| tls.fingerprint()),
         notes: told.notes,
         waiting: told

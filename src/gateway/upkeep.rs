@@ -8,18 +8,23 @@ use std::{
 
 use openclaw_auth::Secret;
 use tokio::time::{MissedTickBehavior, interval, sleep};
-use tracing_subscriber::{EnvFilter, layer::SubscriberExt as _, util::SubscriberInitExt as _};
+use tracing_subscriber::{
+    EnvFilter, Layer as _, layer::SubscriberExt as _, util::SubscriberInitExt as _,
+};
 
 use crate::{
     clock::{Clock, UnixMs},
     config::{
-        gateway::{AuthMode, Config, Level, ReloadMode},
+        gateway::{AuthMode, ConsoleStyle, Level, ReloadMode},
         live::Live,
         load::Loaded,
         resolve,
         secret::SecretValue,
     },
-    logs::{Logs, layer::LogLayer},
+    logs::{
+        Logs, Place, Target,
+        layer::{Console, LogLayer},
+    },
     net::{
         accept::House,
         tls::{Renewal, Tls},
@@ -326,27 +331,50 @@ fn nobody() -> Option<Secret> {
 ///
 /// # Errors
 /// When the log directory cannot be made.
-pub fn open_logs(state: &Path, config: &Config, options: &LogOptions) -> Result<Logs, Failure> {
-    let directory = state.join("logs");
-    let (logs, _thread) = Logs::open(&directory).map_err(|error| {
-        Failure::Internal(format!("cannot make `{}`: {error}", directory.display()))
-    })?;
-    let level = options.level.clone().unwrap_or_else(|| filter(config.logging.level).to_owned());
-    let filter = EnvFilter::builder().parse_lossy(level);
-    let layer =
-        LogLayer { logs: Some(logs.clone()), clock: Clock::system(), console: options.console };
+pub fn open_logs(state: &Path, loaded: &Loaded, options: &LogOptions) -> Result<Logs, Failure> {
+    let logging = &loaded.config.logging;
+    let path = match &logging.file {
+        Some(file) => Target::File(loaded.paths.absolute(file)),
+        None => Target::Daily(state.join("logs")),
+    };
+    let (logs, _thread) =
+        Logs::open(Place { path: path.clone(), max_bytes: logging.max_file_bytes })
+            .map_err(|error| Failure::Internal(format!("cannot log to {path:?}: {error}")))?;
+    let file =
+        LogLayer { logs: Some(logs.clone()), clock: Clock::system(), console: Console::Silent };
+    let person = LogLayer {
+        logs: None,
+        clock: Clock::system(),
+        console: console(logging.console_style, options),
+    };
+    let console_level = logging.console_level.unwrap_or(logging.level);
+    let subscriber = tracing_subscriber::registry()
+        .with(file.with_filter(filter(options, logging.level)))
+        .with(person.with_filter(filter(options, console_level)));
     // A second gateway in one process (tests) keeps the first one's subscriber.
-    drop(tracing_subscriber::registry().with(filter).with(layer).try_init());
+    drop(subscriber.try_init());
     Ok(logs)
 }
 
-const fn filter(level: Level) -> &'static str {
-    match level {
+/// `logging.consoleStyle: json` makes every line JSON; the other styles are one short line each.
+const fn console(style: ConsoleStyle, options: &LogOptions) -> Console {
+    match (style, options.console) {
+        (_, Console::Silent) => Console::Silent,
+        (ConsoleStyle::Json, _) => Console::Json,
+        (ConsoleStyle::Compact, _) => Console::Plain,
+        (ConsoleStyle::Pretty, console) => console,
+    }
+}
+
+/// The command line wins over the configuration.
+fn filter(options: &LogOptions, level: Level) -> EnvFilter {
+    let configured = match level {
         Level::Silent => "off",
         Level::Fatal | Level::Error => "error",
         Level::Warn => "warn",
         Level::Info => "info",
         Level::Debug => "openclaw=debug,info",
         Level::Trace => "openclaw=trace,info",
-    }
+    };
+    EnvFilter::builder().parse_lossy(options.level.as_deref().unwrap_or(configured))
 }

@@ -1,7 +1,7 @@
 //! Step 11: the shared secret, a device token, a proxy's user or tailscaled's word.
 //!
-//! Whatever is presented must be valid, or the whole connect fails (B38); the one exception is the field that the mode
-//! does not look at, when the other one is right (protocol 4.3, E10). Every compare happens under the limiter's lock,
+//! Whatever is presented must be valid, or the whole connect fails (B38), with two exceptions beside the right shared
+//! secret: the field that the mode does not look at (protocol 4.3, E10), and a stale device token (counted, never used). Every compare happens under the limiter's lock,
 //! after its check and together with its record (F1, F7).
 
 use std::sync::{MutexGuard, PoisonError};
@@ -81,9 +81,13 @@ fn by_secret(
         Some(candidate) => Some(compare(scene, ledger, secret, &candidate)?.unwrap_or(proven)),
         None => None,
     };
-    // E16: the second credential is limited and must be right as well.
+    // E16: a second credential is limited whatever it is. Beside the right shared secret a stale one is only
+    // counted: official clients send their stored token along, and would be locked out after a rotation.
     if present(&scene.ask.device_token) {
-        check_device_token_field(scene, ledger)?;
+        let checked = check_device_token_field(scene, ledger);
+        if !proven.as_ref().is_some_and(rests_on_secret) {
+            checked?;
+        }
     }
     match proven {
         Some(proven) => {
@@ -93,6 +97,10 @@ fn by_secret(
         None if present(&scene.ask.device_token) => Ok(Proven::by(Method::DeviceToken)),
         None => by_tailscale(scene, ledger),
     }
+}
+
+fn rests_on_secret(proven: &Proven) -> bool {
+    matches!(proven.method, Method::Token | Method::Password)
 }
 
 /// The field of the mode, else the other one (protocol 4.3): never more than one compare per connect.

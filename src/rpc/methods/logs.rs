@@ -1,10 +1,15 @@
 //! `logs.tail`: the newest lines of the log file, or what came after a cursor.
 
+use std::path::PathBuf;
+
 use openclaw_auth::Scope;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    logs::tail::{self, Window},
+    logs::{
+        Logs, Target,
+        tail::{self, Window},
+    },
     protocol::error::ErrorShape,
     rpc::{Ctx, Entry, Gate, Method},
 };
@@ -57,7 +62,7 @@ impl Method for Tail {
         };
         let read = move || {
             let Some(path) = logs.newest() else {
-                return Ok((logs.directory().to_owned(), tail::Slice::default()));
+                return Ok((named(&logs), tail::Slice::default()));
             };
             tail::read(&path, window).map(|slice| (path, slice))
         };
@@ -71,6 +76,12 @@ impl Method for Tail {
             truncated: slice.truncated,
             reset: slice.reset,
         })
+    }
+}
+
+fn named(logs: &Logs) -> PathBuf {
+    match logs.target() {
+        Target::Daily(path) | Target::File(path) => path.clone(),
     }
 }
 
