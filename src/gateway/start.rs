@@ -147,7 +147,13 @@ pub async fn start(options: Options) -> Result<Running, Failure> {
         &house,
         &facts,
         &state,
-        Told { plan: &plan, notes, new_token, configured: secret_is_configured(&credentials) },
+        Told {
+            plan: &plan,
+            logs: &logs,
+            notes,
+            new_token,
+            configured: secret_is_configured(&credentials),
+        },
     );
     let runtime_file = runtime_file::publish(&state.directory, &runtime(&greeting, &facts, &clock));
     let runtime_file = runtime_file.map_err(|error| unwritable(&state.directory, &error))?;
