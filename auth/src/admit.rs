@@ -139,8 +139,10 @@ fn steps(
     if via == Via::Loopback && !peer.is_loopback() {
         return Err(Denied::new(Cause::PeerNotLoopback));
     }
-    trace
-        .push("peer", Outcome::Pass, || format!("listener {}, peer {:?}", via.as_str(), peer.ip()));
+    trace.push("peer", Outcome::Pass, || match peer.ip() {
+        Some(ip) => format!("listener {}, peer {ip}", via.as_str()),
+        None => format!("listener {}, a unix socket", via.as_str()),
+    });
     let sender = sender(policy, peer, via, head)?;
     trace.push("attribution", Outcome::Pass, || match sender.ip {
         Some(ip) => format!("client {ip}"),

@@ -125,6 +125,20 @@ fn local_ip(described: &Described) -> IpAddr {
     }
 }
 
+/// A refusal, and whether it is told by HTTP or by a close frame.
+struct Refused {
+    denied: Denied,
+    how: String,
+}
+
+/// What is refused before the upgrade is answered as HTTP.
+impl From<Denied> for Refused {
+    fn from(denied: Denied) -> Self {
+        let how = format!("HTTP {}", denied.http_status());
+        Self { denied, how }
+    }
+}
+
 struct Case<'a> {
     policy: &'a Policy,
     described: &'a Described,
@@ -144,26 +158,17 @@ impl Case<'_> {
         let steps = steps.collect();
         match decided {
             Ok(summary) => Verdict { steps, allowed: true, summary, code: None, hint: None },
-            Err(denied) => Verdict {
+            Err(Refused { denied, how }) => Verdict {
                 steps,
                 allowed: false,
-                summary: self.refusal(&denied),
+                summary: format!("DENY ({how}) {}: {}", denied.reason(), denied.message()),
                 code: Some(denied.reason().to_owned()),
                 hint: denied.hint().map(Into::into),
             },
         }
     }
 
-    fn refusal(&self, denied: &Denied) -> String {
-        let how = if self.described.path.is_some() {
-            format!("HTTP {}", denied.http_status())
-        } else {
-            format!("close {}", denied.close_code())
-        };
-        format!("DENY ({how}) {}: {}", denied.reason(), denied.message())
-    }
-
-    fn decide(&self, trace: &mut Trace) -> Result<String, Denied> {
+    fn decide(&self, trace: &mut Trace) -> Result<String, Refused> {
         let peer = self.peer();
         let headers = self.headers();
         let target = self.described.path.as_deref().unwrap_or("/");
@@ -177,7 +182,10 @@ impl Case<'_> {
             let locality = if admitted.is_local() { "local" } else { "not local" };
             return Ok(format!("ALLOW {} (client {locality})", head.path().as_str()));
         }
-        self.connect(&admitted, trace)
+        self.connect(&admitted, trace).map_err(|denied| {
+            let how = format!("close {}", denied.close_code());
+            Refused { denied, how }
+        })
     }
 
     fn peer(&self) -> Peer {
@@ -321,5 +329,94 @@ fn prove(ask: &Ask, challenge: &Challenge) -> DeviceProof {
         signature: URL_SAFE_NO_PAD.encode(key.sign(&bytes).to_bytes()).into(),
         signed_at: challenge.issued_at.cast_signed(),
         nonce: challenge.nonce.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::{
+        env::Env,
+        layers::Flags,
+        load,
+        paths::{Instance, Paths},
+    };
+
+    use super::*;
+
+    fn loaded(config: &str) -> (tempfile::TempDir, Loaded) {
+        let home = tempfile::tempdir().expect("home");
+        let env = Env::of([("HOME", home.path().to_str().expect("utf-8"))]);
+        let paths = Paths::resolve(&Instance::Default, &env).expect("paths");
+        crate::store::private_file::write(&paths.config, config).expect("config");
+        let loaded =
+            load::load(&load::Request { paths: &paths, env: &env, flags: &Flags::default() })
+                .expect("loads");
+        (home, loaded)
+    }
+
+    fn request() -> Described {
+        Described {
+            path: None,
+            method: None,
+            peer: None,
+            via: Via::Loopback,
+            headers: Vec::new(),
+            presented: Presented::Right,
+            role: "operator".to_owned(),
+            client: ("cli".to_owned(), "cli".to_owned()),
+        }
+    }
+
+    #[test]
+    fn a_verdict_is_the_gateways_own() {
+        let config = r#"{ gateway: { mode: "local", auth: { token: "explain-test-token-0123456789abcdef" } } }"#;
+        let (_home, loaded) = loaded(config);
+        let lan = |client: &str| Described {
+            peer: Some([203, 0, 113, 9].into()),
+            via: Via::Lan,
+            client: (client.to_owned(), "ui".to_owned()),
+            ..request()
+        };
+        let header = |name: &str, value: &str| Described {
+            headers: vec![(name.to_owned(), value.to_owned())],
+            ..request()
+        };
+        let rows = [
+            (request(), true, "ALLOW by token as operator with operator.admin"),
+            (
+                Described { method: Some("health".to_owned()), ..request() },
+                true,
+                "`health` may be called",
+            ),
+            (
+                Described { method: Some("nope".to_owned()), ..request() },
+                true,
+                "`nope` is an unknown method",
+            ),
+            (Described { presented: Presented::Wrong, ..request() }, false, "token mismatch"),
+            (
+                Described { presented: Presented::None, ..request() },
+                false,
+                "device identity required",
+            ),
+            (lan("openclaw-macos"), true, "waits for `openclaw devices approve`"),
+            (
+                header("X-Forwarded-For", "1.2.3.4"),
+                false,
+                "DENY (HTTP 403) proxy_attribution_required",
+            ),
+            (header("Origin", "https://evil.example"), false, "DENY (HTTP 403) origin_not_allowed"),
+            (Described { path: Some("/".to_owned()), ..request() }, true, "ALLOW / (client local)"),
+        ];
+        for (described, allowed, words) in rows {
+            let verdict = explain(&loaded, &described).expect("policy");
+            assert_eq!(verdict.allowed, allowed, "{described:?}: {}", verdict.summary);
+            assert!(verdict.summary.contains(words), "{words}: {}", verdict.summary);
+            assert_eq!(
+                verdict.summary,
+                explain(&loaded, &described).expect("policy").summary,
+                "I4"
+            );
+        }
     }
 }

@@ -157,13 +157,17 @@ pub async fn start(options: Options) -> Result<Running, Failure> {
     );
     let runtime_file = runtime_file::publish(&state.directory, &runtime(&greeting, &facts, &clock));
     let runtime_file = runtime_file.map_err(|error| unwritable(&state.directory, &error))?;
+    accept_all(&house, listeners);
+    let upkeep = Upkeep::start(&house, live, facts, notify::Watchdog::wanted(&options.env));
+    notify::ready(&format!("listening on {}", greeting.urls.join(", ")));
+    Ok(Running { greeting, house, upkeep, runtime_file, state, logs })
+}
+
+fn accept_all(house: &House, listeners: Vec<Listener>) {
     for listener in listeners {
         tracing::info!(via = listener.via.as_str(), "listening on {}", listener.local);
         house.tracker.spawn(accept::run(house.clone(), listener));
     }
-    let upkeep = Upkeep::start(&house, live, facts, notify::Watchdog::wanted(&options.env));
-    notify::ready(&format!("listening on {}", greeting.urls.join(", ")));
-    Ok(Running { greeting, house, upkeep, runtime_file, state, logs })
 }
 
 fn control_ui(gateway: &Gateway, live: &Live) -> Ui {
