@@ -66,10 +66,14 @@ impl Live {
     ///
     /// # Errors
     /// Everything that is wrong with the new files.
-    pub async fn reload(&self) -> Result<Arc<Loaded>, Problems> {
+    pub async fn reload(&self) -> Result<Reload, Problems> {
         let _turn = self.turn.lock().await;
         let loaded = self.load().await?;
-        Ok(self.put(loaded))
+        if loaded.tree.value == self.current().tree.value {
+            return Ok(Reload::Same);
+        }
+        self.put(loaded);
+        Ok(Reload::Changed)
     }
 
     /// Makes `edits` against the text that `base` names, writes the file and puts it in force.
@@ -138,6 +142,15 @@ impl Live {
     pub fn request(&self) -> Request<'_> {
         Request { paths: &self.paths, env: &self.env, flags: &self.flags }
     }
+}
+
+/// What reading the files again gave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reload {
+    /// They say what they said before, perhaps because we wrote them ourselves.
+    Same,
+    /// They were put in force.
+    Changed,
 }
 
 /// The file on disk.

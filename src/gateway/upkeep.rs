@@ -16,7 +16,7 @@ use crate::{
     clock::{Clock, UnixMs},
     config::{
         gateway::{AuthMode, ConsoleStyle, Level, ReloadMode},
-        live::Live,
+        live::{Live, Reload},
         load::Loaded,
         resolve,
         secret::SecretValue,
@@ -87,6 +87,8 @@ impl Upkeep {
     /// SIGHUP: reads the configuration again.
     pub async fn reload(&self) {
         self.reloader.reload("SIGHUP").await;
+        // The files may be the same and a secret behind them not.
+        self.reloader.replace_policy(&self.reloader.live.current()).await;
     }
 }
 
@@ -209,7 +211,8 @@ impl Reloader {
 
     async fn reload(&self, why: &str) {
         match self.live.reload().await {
-            Ok(_) => tracing::info!("configuration read again ({why})"),
+            Ok(Reload::Changed) => tracing::info!("configuration read again ({why})"),
+            Ok(Reload::Same) => {}
             Err(problems) => {
                 tracing::error!(
                     "the changed configuration is not usable; the old one stays in force: {problems}"
