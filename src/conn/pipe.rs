@@ -15,7 +15,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, Bytes};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     time::Instant,
@@ -120,6 +120,41 @@ fn announced(bytes: &[u8; 10], len: usize) -> Option<u64> {
     }
 }
 
+/// What is left of a frame header, inline: no allocation per frame.
+#[derive(Debug, Clone, Copy)]
+struct Head {
+    bytes: [u8; 10],
+    from: u8,
+    to: u8,
+}
+
+impl Head {
+    const NONE: Self = Self { bytes: [0; 10], from: 0, to: 0 };
+
+    fn rest(&self) -> &[u8] {
+        self.bytes.get(usize::from(self.from)..usize::from(self.to)).unwrap_or_default()
+    }
+}
+
+/// One frame on its way out.
+#[derive(Debug)]
+struct Chunk {
+    head: Head,
+    body: Bytes,
+}
+
+impl Chunk {
+    fn len(&self) -> usize {
+        self.head.rest().len() + self.body.len()
+    }
+
+    fn advance(&mut self, written: usize) {
+        let head = self.head.rest().len().min(written);
+        self.head.from += u8::try_from(head).unwrap_or_default();
+        self.body.advance(written - head);
+    }
+}
+
 /// A socket whose reads are metered until opened and whose writes are queued.
 #[derive(Debug)]
 pub struct Pipe<S> {
@@ -128,7 +163,7 @@ pub struct Pipe<S> {
     early: Bytes,
     meter: Option<Box<Meter>>,
     trip: Option<Trip>,
-    queue: VecDeque<Bytes>,
+    queue: VecDeque<Chunk>,
     queued: usize,
     stalled: Option<Instant>,
 }
@@ -164,28 +199,29 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pipe<S> {
 
     /// Queues one message as an unmasked frame.
     pub fn push(&mut self, opcode: Opcode, payload: Bytes) {
-        let mut header = BytesMut::with_capacity(10);
-        header.extend_from_slice(&[0x80 | opcode as u8]);
+        let mut header =
+            Head { bytes: [0x80 | opcode as u8, 0, 0, 0, 0, 0, 0, 0, 0, 0], from: 0, to: 2 };
+        let [_, short, long @ ..] = &mut header.bytes;
         match payload.len() {
-            len @ 0..126 => header.extend_from_slice(&[len.to_le_bytes()[0]]),
+            len @ 0..126 => *short = len.to_le_bytes()[0],
             len @ 126..0x1_0000 => {
-                header.extend_from_slice(&[126]);
-                header.extend_from_slice(&(len as u16).to_be_bytes());
+                *short = 126;
+                let [_, _, _, _, _, _, a, b] = (len as u64).to_be_bytes();
+                *long = [a, b, 0, 0, 0, 0, 0, 0];
+                header.to = 4;
             }
             len => {
-                header.extend_from_slice(&[127]);
-                header.extend_from_slice(&(len as u64).to_be_bytes());
+                *short = 127;
+                *long = (len as u64).to_be_bytes();
+                header.to = 10;
             }
         }
-        self.put(header.freeze());
-        self.put(payload);
+        self.put(Chunk { head: header, body: payload });
     }
 
-    fn put(&mut self, chunk: Bytes) {
-        if !chunk.is_empty() {
-            self.queued += chunk.len();
-            self.queue.push_back(chunk);
-        }
+    fn put(&mut self, chunk: Chunk) {
+        self.queued += chunk.len();
+        self.queue.push_back(chunk);
     }
 
     /// Writes what is queued; ready once nothing is.
@@ -196,8 +232,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pipe<S> {
         while !self.queue.is_empty() {
             let mut slices = [IoSlice::new(&[]); SLICES];
             let mut used = 0;
-            for (slot, chunk) in slices.iter_mut().zip(&self.queue) {
-                *slot = IoSlice::new(chunk);
+            let parts = self.queue.iter().flat_map(|chunk| [chunk.head.rest(), &chunk.body]);
+            for (slot, part) in slices.iter_mut().zip(parts.filter(|part| !part.is_empty())) {
+                *slot = IoSlice::new(part);
                 used += 1;
             }
             let slices = slices.get(..used).unwrap_or_default();
@@ -301,7 +338,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Pipe<S> {
         _context: &mut Context<'_>,
         data: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.put(Bytes::copy_from_slice(data));
+        self.put(Chunk { head: Head::NONE, body: Bytes::copy_from_slice(data) });
         Poll::Ready(Ok(data.len()))
     }
 

@@ -203,12 +203,13 @@ pub async fn serve<S, G>(
             greeted = greeted => greeted.unwrap_or_else(|_late| Err(Some(Close::silent(Close::NORMAL)))),
         }
     };
-    match greeting.await {
+    // The handshake needs far more room than what follows: it gives it back.
+    match Box::pin(greeting).await {
         Ok((ctx, seat)) => {
             drop(stranger);
             drop(admitted);
             wire.open();
-            Box::pin(Actor::new(wire, ctx, seat).run(stop)).await;
+            Actor::new(wire, ctx, seat).run(stop).await;
         }
         Err(Some(close)) => wire.close(&close).await,
         Err(None) => {}

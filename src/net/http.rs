@@ -20,7 +20,8 @@ use hyper::{
     Method, Request, Response, StatusCode, Version,
     body::Incoming,
     header::{
-        ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER,
+        ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderName,
+        HeaderValue, RETRY_AFTER, TRANSFER_ENCODING, UPGRADE,
     },
     server::conn::http1,
     service::service_fn,
@@ -149,6 +150,9 @@ async fn respond(
 }
 
 async fn answer(session: &Arc<Session>, request: Request<Incoming>) -> Response<Body> {
+    if let Some(response) = session.quick_probe(&request) {
+        return response;
+    }
     let target = request.uri().to_string();
     let decided = {
         let head = match read(&request, &target) {
@@ -210,6 +214,24 @@ impl Session {
     /// Whether there is room for one more connection that only keeps alive.
     fn may_stay(&self) -> bool {
         self.house.site.guests.load(Ordering::Relaxed) < GUESTS
+    }
+
+    /// A plain `GET /healthz`, which monitors send by the thousand: nothing about it can be believed or
+    /// refused, so nothing is looked at.
+    fn quick_probe(&self, request: &Request<Incoming>) -> Option<Response<Body>> {
+        let headers = request.headers();
+        let plain = *request.method() == Method::GET
+            && request.uri().query().is_none()
+            && request.uri().authority().is_none()
+            && probe(request.uri().path()) == Some(Probe::Live)
+            && !headers.contains_key(CONTENT_LENGTH)
+            && !headers.contains_key(TRANSFER_ENCODING)
+            && !headers.contains_key(UPGRADE)
+            && headers.get_all(HOST).iter().count() == 1;
+        plain.then(|| {
+            self.settle();
+            reply(StatusCode::OK, LIVE, request.method())
+        })
     }
 
     fn probe(&self, probe: Probe, request: &Request<Incoming>, head: &Head<'_>) -> Response<Body> {

@@ -24,7 +24,10 @@ pub const CAN_TELL_OWNERS: bool = cfg!(target_os = "linux");
 
 #[cfg(target_os = "linux")]
 mod diag {
-    use std::net::SocketAddr;
+    use std::{
+        net::SocketAddr,
+        sync::{Mutex, PoisonError},
+    };
 
     use netlink_packet_core::{NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload};
     use netlink_packet_sock_diag::{
@@ -34,14 +37,28 @@ mod diag {
     };
     use netlink_sys::{Socket, SocketAddr as NetlinkAddr, protocols::NETLINK_SOCK_DIAG};
 
+    /// An answer to an exact question is about 100 bytes.
+    const ANSWER: usize = 1024;
+
+    /// One kernel socket for all questions: asking costs two system calls.
+    static KERNEL: Mutex<Option<Socket>> = Mutex::new(None);
+
     /// The uid that owns the socket `peer -> local`, as its own end sees it.
     pub(super) fn owner(peer: SocketAddr, local: SocketAddr) -> Option<u32> {
-        let question = question(peer, local);
-        let mut socket = Socket::new(NETLINK_SOCK_DIAG).ok()?;
-        socket.bind_auto().ok()?;
-        socket.connect(&NetlinkAddr::new(0, 0)).ok()?;
-        socket.send(&question, 0).ok()?;
-        let (answer, _) = socket.recv_from_full().ok()?;
+        let mut kernel = KERNEL.lock().unwrap_or_else(PoisonError::into_inner);
+        let socket = match kernel.take() {
+            Some(socket) => socket,
+            None => connect()?,
+        };
+        let mut answer = Vec::with_capacity(ANSWER);
+        let asked =
+            socket.send(&question(peer, local), 0).and_then(|_| socket.recv(&mut answer, 0));
+        // A socket that failed may still owe an answer: the next question gets a new one.
+        if asked.is_ok() {
+            *kernel = Some(socket);
+        }
+        drop(kernel);
+        asked.ok()?;
         let message = NetlinkMessage::<SockDiagMessage>::deserialize(&answer).ok()?;
         let NetlinkPayload::InnerMessage(SockDiagMessage::InetResponse(response)) = message.payload
         else {
@@ -51,6 +68,13 @@ mod diag {
         // An exact question may be answered with a listener that would match: that is nobody's peer.
         let exact = id.source_port == peer.port() && id.destination_port == local.port();
         exact.then_some(response.header.uid)
+    }
+
+    fn connect() -> Option<Socket> {
+        let mut socket = Socket::new(NETLINK_SOCK_DIAG).ok()?;
+        socket.bind_auto().ok()?;
+        socket.connect(&NetlinkAddr::new(0, 0)).ok()?;
+        Some(socket)
     }
 
     fn question(peer: SocketAddr, local: SocketAddr) -> Vec<u8> {
