@@ -114,7 +114,11 @@ async fn repeat(server: &Server, sizes: &Sizes, connections: usize, task: Task) 
         }
         Task::Get(request) => {
             for _ in 0..connections {
-                workers.push(Worker::Get(Stream::dial(server.addr).await?, Arc::clone(&request)));
+                // The first request at once: a gateway may close who stays silent beside many others.
+                let mut worker =
+                    Worker::Get(Stream::dial(server.addr).await?, Arc::clone(&request));
+                worker.once().await?;
+                workers.push(worker);
             }
         }
     }

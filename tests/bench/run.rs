@@ -1,6 +1,9 @@
 //! One run of everything: servers side by side, each figure's runs interleaved, medians kept.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use futures_util::future::join_all;
 use serde_json::value::RawValue;
@@ -106,7 +109,8 @@ async fn contenders(options: &Options, folder: &TempDir) -> Outcome<Vec<Contende
     let token = uuid::Uuid::new_v4().to_string();
     let gateway = Contender {
         kind: Kind::Gateway,
-        program: options.gateway.clone(),
+        // Servers run in a home of their own: a relative path would not be found from there.
+        program: absolute(&options.gateway)?,
         arguments: Vec::new(),
         token: token.clone(),
     };
@@ -122,12 +126,16 @@ async fn contenders(options: &Options, folder: &TempDir) -> Outcome<Vec<Contende
     if let [node, mjs] = options.official.as_slice() {
         all.push(Contender {
             kind: Kind::Official,
-            program: node.clone(),
-            arguments: vec![mjs.clone()],
+            program: absolute(node)?,
+            arguments: vec![absolute(mjs)?],
             token,
         });
     }
     Ok(all)
+}
+
+fn absolute(path: &Path) -> Outcome<PathBuf> {
+    Ok(path.canonicalize().map_err(|error| format!("`{}`: {error}", path.display()))?)
 }
 
 /// What this gateway says to a client.

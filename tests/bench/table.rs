@@ -105,7 +105,14 @@ pub(crate) fn text(report: &Report) -> String {
     head.extend(["target", "met"]);
     let mut table = Table::new();
     table.load_preset(UTF8_HORIZONTAL_ONLY).set_header(&head);
-    table.remove_style(TableComponent::HorizontalLines);
+    for line in [
+        TableComponent::HorizontalLines,
+        TableComponent::MiddleIntersections,
+        TableComponent::LeftBorderIntersections,
+        TableComponent::RightBorderIntersections,
+    ] {
+        table.remove_style(line);
+    }
     for line in &report.lines {
         let ratio = line.ratio().map_or_else(String::new, |ratio| format!("{ratio:.2}"));
         let mut cells = vec![

@@ -3,7 +3,10 @@
 use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream, stream::FuturesUnordered};
-use tokio::{task::JoinSet, time::timeout};
+use tokio::{
+    task::JoinSet,
+    time::{sleep, timeout},
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -27,6 +30,9 @@ const APART: Duration = Duration::from_millis(150);
 /// How long a crowd is listened to after its last hello.
 const LISTEN: Duration = Duration::from_millis(1500);
 
+/// Between two guesses: time for the secret to be compared before newcomers push the guess out.
+const PACE: Duration = Duration::from_millis(2);
+
 /// What upstream lets wait unauthenticated from one address, less a little.
 const OFFICIAL_GUESSES: usize = 24;
 
@@ -44,7 +50,7 @@ pub(crate) async fn fan_out(server: &Server, sizes: &Sizes, clients: usize) -> O
     let before = Cpu::of(server.pid)?;
     let mut times = Vec::with_capacity(sizes.events);
     for _ in 0..sizes.events {
-        tokio::time::sleep(APART).await;
+        sleep(APART).await;
         times.push(one_event(&mut admin, &mut sockets).await?.as_secs_f64() * 1e3);
     }
     let spent = Cpu::of(server.pid)?.since(&before).as_secs_f64() * 1e6;
@@ -76,7 +82,7 @@ pub(crate) async fn crowd(bench: &Bench, server: &Server, clients: usize) -> Out
         drop(readers.spawn(read_all(socket?, stop.clone())));
     }
     let took = started.elapsed();
-    tokio::time::sleep(LISTEN.min(bench.sizes.settle)).await;
+    sleep(LISTEN.min(bench.sizes.settle)).await;
     let spent = Cpu::of(server.pid)?.since(&before).as_secs_f64() * 1e6;
     stop.cancel();
     let mut bytes = 0;
@@ -98,8 +104,9 @@ async fn read_all(mut socket: Socket, stop: CancellationToken) -> Outcome<u64> {
     }
 }
 
-/// Wrong tokens, all at once. Gateways hold answers to guesses from this host back, so the rate says
-/// nothing; the CPU does. A connection that is closed without an answer counts: it was turned away.
+/// Wrong tokens, one after the other without waiting for answers. Gateways hold answers to guesses from this
+/// host back, so the rate says nothing; the CPU does. A connection that is closed without an answer counts:
+/// it was turned away.
 pub(crate) async fn refusals(server: &Server, sizes: &Sizes) -> Outcome<Sample> {
     let count = match server.kind {
         Kind::Gateway | Kind::Limit => sizes.guesses,
@@ -107,8 +114,12 @@ pub(crate) async fn refusals(server: &Server, sizes: &Sizes) -> Outcome<Sample> 
     };
     let ask = Ask::cli("not-the-token");
     let (before, started) = (Cpu::of(server.pid)?, Instant::now());
-    let guesses: FuturesUnordered<_> =
-        (0..count).map(|_| client::knock(server.addr, ask)).collect();
+    let guesses: FuturesUnordered<_> = (0..count)
+        .map(|place| async move {
+            sleep(PACE.mul_f64(whole(place))).await;
+            client::knock(server.addr, ask).await
+        })
+        .collect();
     let answers: Vec<Outcome<Answer>> = guesses.collect().await;
     let spent = Cpu::of(server.pid)?.since(&before).as_secs_f64() * 1e6;
     let took = started.elapsed();
