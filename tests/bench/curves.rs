@@ -9,7 +9,7 @@ use crate::{
     load, procfs,
     rows::{
         many,
-        start::{kilobytes, settled, whole},
+        start::{kilobytes, known, settled, whole},
     },
     run::Bench,
 };
@@ -92,7 +92,7 @@ async fn connections(bench: &Bench, contender: &Contender) -> Outcome<[Curve; 2]
     let mut sockets = Vec::new();
     for size in sizes(bench.sizes.growth) {
         let more = size.saturating_sub(sockets.len());
-        sockets.extend(load::open_devices(&server, &bench.identities, more).await?);
+        sockets.extend(load::open_devices(&server, known(bench), more).await?);
         tokio::time::sleep(bench.sizes.settle).await;
         let grown = procfs::resident(server.pid)?.saturating_sub(before);
         memory.points.push((whole(size), kilobytes(grown)));

@@ -40,8 +40,7 @@ pub(crate) async fn open_devices(
     identities: &[Identity],
     count: usize,
 ) -> Outcome<Vec<Socket>> {
-    let devices = identities.iter().cycle().take(count);
-    let connects = stream::iter(devices)
+    let connects = stream::iter(identities.iter().cycle().take(count))
         .map(|identity| client::connect(server.addr, Ask::device(&server.token, identity)));
     connects.buffer_unordered(AT_ONCE).try_collect().await
 }

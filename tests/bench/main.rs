@@ -24,6 +24,7 @@ mod wire;
 use std::{error::Error, process::ExitCode};
 
 use clap::Parser as _;
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::options::Options;
 
@@ -48,7 +49,15 @@ fn main() -> ExitCode {
 fn bench(options: &Options) -> Outcome<()> {
     // The client takes one thread, so that the servers' share of the machine is known.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let report = runtime.block_on(run::run(options))?;
+    let report = runtime.block_on(async {
+        let mut terminate = signal(SignalKind::terminate())?;
+        // Leaving ends the servers: they have process groups of their own and would not hear of it.
+        tokio::select! {
+            report = run::run(options) => report,
+            _ = tokio::signal::ctrl_c() => Err("interrupted".into()),
+            _ = terminate.recv() => Err("terminated".into()),
+        }
+    })?;
     println!("{}", table::text(&report));
     if let Some(file) = &options.json {
         std::fs::write(file, table::json(&report))?;

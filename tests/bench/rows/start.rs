@@ -2,6 +2,7 @@
 
 use crate::{
     Outcome,
+    client::Identity,
     contender::{Contender, Server},
     load,
     procfs::{self, Cpu},
@@ -40,7 +41,7 @@ pub(crate) async fn idle(bench: &Bench, contender: &Contender) -> Outcome<Sample
 pub(crate) async fn per_connection(bench: &Bench, contender: &Contender) -> Outcome<Sample> {
     let server = contender.start_ready().await?;
     let before = settled(bench, &server).await?;
-    let sockets = load::open_devices(&server, &bench.identities, bench.sizes.connections).await?;
+    let sockets = load::open_devices(&server, known(bench), bench.sizes.connections).await?;
     tokio::time::sleep(bench.sizes.settle).await;
     let after = procfs::resident(server.pid)?;
     let each = kilobytes(after.saturating_sub(before)) / whole(sockets.len());
@@ -49,9 +50,14 @@ pub(crate) async fn per_connection(bench: &Bench, contender: &Contender) -> Outc
     Ok(each.into())
 }
 
+/// The devices that a process of its own knows after [`settled`]: the first approval of one is another figure.
+pub(crate) fn known(bench: &Bench) -> &[Identity] {
+    bench.identities.get(..BEFORE).unwrap_or(&bench.identities)
+}
+
 /// Resident bytes after a few clients came and went.
 pub(crate) async fn settled(bench: &Bench, server: &Server) -> Outcome<u64> {
-    drop(load::open_devices(server, &bench.identities, BEFORE).await?);
+    drop(load::open_devices(server, known(bench), BEFORE).await?);
     tokio::time::sleep(bench.sizes.settle).await;
     procfs::resident(server.pid)
 }
