@@ -53,11 +53,18 @@ pub(crate) fn resident(root: u32) -> Outcome<u64> {
 }
 
 /// Facts for the head of the table.
-pub(crate) fn machine() -> (usize, u64, String) {
+pub(crate) fn machine() -> String {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let memory = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let megabytes = kilobytes(&memory, "MemTotal:").unwrap_or(0) / 1024;
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    (cores, kilobytes(&memory, "MemTotal:").unwrap_or(0) / 1024, kernel.trim().to_owned())
+    format!("{cores} cores, {megabytes} MB, Linux {}, loopback", kernel.trim())
+}
+
+/// Processes that wanted a core in the last minute: rates of a busy machine say little.
+pub(crate) fn load() -> f64 {
+    let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    text.split_ascii_whitespace().next().and_then(|load| load.parse().ok()).unwrap_or(f64::NAN)
 }
 
 struct Stat {

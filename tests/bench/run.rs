@@ -48,7 +48,7 @@ pub(crate) struct Report {
 
 /// Measures everything that was asked for.
 pub(crate) async fn run(options: &Options) -> Outcome<Report> {
-    let sizes = options.sizes();
+    let (sizes, load) = (options.sizes(), procfs::load());
     let identities = (0..DEVICES / sizes.shrink).map(|_| Identity::fresh());
     let bench = Bench { sizes, identities: identities.collect::<Outcome<_>>()? };
     let folder = TempDir::new()?;
@@ -79,8 +79,7 @@ pub(crate) async fn run(options: &Options) -> Outcome<Report> {
             curves::measure(&bench, contender, &mut curves).await?;
         }
     }
-    let (cores, megabytes, kernel) = procfs::machine();
-    let machine = format!("{cores} cores, {megabytes} MB, Linux {kernel}, loopback");
+    let machine = format!("{}, load {load} before", procfs::machine());
     Ok(Report { machine, runs: sizes.runs, lines, curves })
 }
 

@@ -29,7 +29,7 @@ for target in $(cargo +nightly fuzz list --fuzz-dir tests/fuzz); do
   else
     failed=$((failed + 1))
     printf 'FAIL %s: kept in %s\n' "$target" "$work/$target"
-    tail -40 "$work/$target/log"
+    grep -m1 -A4 panicked "$work/$target/log" || tail -40 "$work/$target/log"
   fi
 done
 printf '%s passed, %s failed\n' "$passed" "$failed"
