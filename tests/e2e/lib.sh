@@ -198,7 +198,7 @@ can_netns() { # root and the right to make one
 
 # new_ns <short name>: a namespace with loopback up; its full name in `ns_name`
 new_ns() {
-  ns_name=oc$$-$1
+  ns_name=oc$$-$1-${#spaces[@]}
   ip netns add "$ns_name"
   spaces+=("$ns_name")
   ip -n "$ns_name" link set lo up
