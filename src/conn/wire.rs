@@ -29,7 +29,8 @@ use crate::protocol::{
 use super::pipe::{Opcode, Pipe, Trip};
 
 /// Read buffer of a connection, allocated at once: the default of 128 KiB is what an idle one would cost.
-const READ_BUFFER: usize = 4 * 1024;
+/// Requests are a few hundred bytes; a large message is read in more steps.
+const READ_BUFFER: usize = 2 * 1024;
 
 /// How long a closing connection waits for the peer's own close.
 const GOODBYE: Duration = Duration::from_secs(1);

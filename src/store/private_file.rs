@@ -32,26 +32,39 @@ pub fn read(path: &Path) -> io::Result<Option<String>> {
     Ok(Some(text))
 }
 
-/// Replaces the file by `text`: a reader sees the old or the new one, never a half.
+/// Replaces the file by `text`: a reader sees the old or the new one, never a half, and the new one survives
+/// a power cut.
 ///
 /// # Errors
 /// The folder cannot be made or the file not written.
 pub fn write(path: &Path, text: &str) -> io::Result<()> {
+    replace(path, text, File::sync_all)
+}
+
+/// As [`write`], for a file that means nothing after a crash: the disk is not waited for.
+///
+/// # Errors
+/// The folder cannot be made or the file not written.
+pub fn write_fleeting(path: &Path, text: &str) -> io::Result<()> {
+    replace(path, text, |_file| Ok(()))
+}
+
+fn replace(path: &Path, text: &str, settle: fn(&File) -> io::Result<()>) -> io::Result<()> {
     let folder = path.parent().unwrap_or_else(|| Path::new("."));
     fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or("file");
     let draft = folder.join(format!(".{name}.{}", uuid::Uuid::new_v4()));
-    let written = write_new(&draft, text).and_then(|()| fs::rename(&draft, path));
-    // The new name survives a power cut only once its folder is on disk.
-    let written = written.and_then(|()| File::open(folder)?.sync_all());
+    let mut options = OpenOptions::new();
+    let written =
+        options.write(true).create_new(true).mode(0o600).open(&draft).and_then(|mut file| {
+            file.write_all(text.as_bytes())?;
+            settle(&file)?;
+            fs::rename(&draft, path)?;
+            // The new name is safe only once its folder is on disk.
+            settle(&File::open(folder)?)
+        });
     if written.is_err() {
         drop(fs::remove_file(&draft));
     }
     written
-}
-
-fn write_new(path: &Path, text: &str) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()
 }

@@ -58,7 +58,7 @@ pub fn read(state: &Path) -> Option<RuntimeFile> {
 /// The state directory cannot be written.
 pub fn write(state: &Path, file: &RuntimeFile) -> io::Result<()> {
     let text = serde_json::to_string_pretty(file).map_err(io::Error::other)?;
-    private_file::write(&path(state), &(text + "\n"))
+    private_file::write_fleeting(&path(state), &(text + "\n"))
 }
 
 /// A written file; dropping it removes it.
