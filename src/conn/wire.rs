@@ -106,6 +106,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
                 Poll::Pending => false,
             };
             match self.socket.poll_next_unpin(context) {
+                Poll::Ready(Some(Ok(Message::Close(_)))) => {
+                    self.echo_close(context);
+                    return Poll::Ready(Turn::Gone);
+                }
                 Poll::Ready(Some(Ok(message))) => return Poll::Ready(turn(message)),
                 Poll::Ready(Some(Err(error))) => return Poll::Ready(self.fault(&error)),
                 Poll::Ready(None) => return Poll::Ready(Turn::Gone),
@@ -114,6 +118,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
                 Poll::Pending => return Poll::Pending,
             }
         }
+    }
+
+    /// The library writes its answer to the peer's close with the next read; a peer that takes it at once
+    /// learns that it was heard (RFC 6455, 5.5.1), one that does not is gone anyway.
+    fn echo_close(&mut self, context: &mut Context<'_>) {
+        drop(self.socket.poll_next_unpin(context));
+        drop(self.pipe().poll_drain(context));
     }
 
     /// Writes until nothing waits.
