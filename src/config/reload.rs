@@ -111,6 +111,30 @@ fn widens(path: &str, old: &Gateway, new: &Gateway) -> bool {
     }
 }
 
+/// `new` as far as it may apply while running: what lets in more than `in_force` does waits for a restart,
+/// what lets in less applies (`J10`).
+pub fn without_widening(in_force: &Gateway, new: &Gateway) -> Gateway {
+    let mut safe = new.clone();
+    keep_known(&mut safe.trusted_proxies, &in_force.trusted_proxies);
+    let (pairing, known) = (&mut safe.nodes.pairing, &in_force.nodes.pairing);
+    keep_known(&mut pairing.auto_approve_cidrs, &known.auto_approve_cidrs);
+    pairing.auto_approve_local &= known.auto_approve_local;
+    safe.allow_real_ip_fallback &= in_force.allow_real_ip_fallback;
+    if widens("gateway.auth.allowTailscale", in_force, new) {
+        safe.auth.allow_tailscale = in_force.auth.allow_tailscale;
+    }
+    if let Some(proxy) = &mut safe.auth.trusted_proxy
+        && widens("gateway.auth.trustedProxy.allowLoopback", in_force, new)
+    {
+        proxy.allow_loopback = false;
+    }
+    safe
+}
+
+fn keep_known(networks: &mut Vec<IpNet>, known: &[IpNet]) {
+    networks.retain(|net| known.iter().any(|known| known.contains(net)));
+}
+
 fn more_networks(old: &[IpNet], new: &[IpNet]) -> bool {
     !new.iter().all(|net| old.iter().any(|known| known.contains(net)))
 }

@@ -15,7 +15,7 @@ use tracing_subscriber::{
 use crate::{
     clock::{Clock, UnixMs},
     config::{
-        gateway::{AuthMode, ConsoleStyle, Level, ReloadMode},
+        gateway::{AuthMode, ConsoleStyle, Gateway, Level, ReloadMode},
         live::{Live, Reload},
         load::Loaded,
         resolve,
@@ -201,12 +201,16 @@ struct Reloader {
     live: Arc<Live>,
     facts: tokio::sync::Mutex<Facts>,
     applied: std::sync::Mutex<Arc<Loaded>>,
+    /// What the policy is made of: never wider than at the start (row J10).
+    in_force: std::sync::Mutex<Gateway>,
 }
 
 impl Reloader {
     fn new(house: House, live: Arc<Live>, facts: Facts) -> Self {
-        let applied = std::sync::Mutex::new(live.current());
-        Self { house, live, facts: tokio::sync::Mutex::new(facts), applied }
+        let loaded = live.current();
+        let in_force = std::sync::Mutex::new(loaded.config.gateway.clone());
+        let facts = tokio::sync::Mutex::new(facts);
+        Self { house, live, facts, applied: std::sync::Mutex::new(loaded), in_force }
     }
 
     async fn reload(&self, why: &str) {
@@ -239,12 +243,18 @@ impl Reloader {
                 self.house.door.set_limits(policy::limits(&new.config.gateway));
             }
         }
+        self.narrow(&new.config.gateway);
         self.replace_policy(&new).await;
         let payload = serde_json::json!({
             "path": new.paths.config, "hash": self.live.hash(new.document.as_ref()), "ts": self.clock().now_ms(),
         });
         let services = &self.house.door.services;
         services.hub.publish(&crate::events::kinds::CONFIG_CHANGED, frame::to_json(&payload), None);
+    }
+
+    fn narrow(&self, new: &Gateway) {
+        let mut in_force = self.in_force.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        *in_force = crate::config::reload::without_widening(&in_force, new);
     }
 
     /// A secret behind a file or variable may change without the configuration changing (row E18).
@@ -282,7 +292,9 @@ impl Reloader {
             facts.secret = secret;
             facts.generation += 1;
         }
-        match policy::build(&loaded.config.gateway, &facts) {
+        let gateway =
+            self.in_force.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+        match policy::build(&gateway, &facts) {
             Ok(policy) => self.house.door.replace_policy(policy),
             Err(problem) => {
                 tracing::error!("the changed policy is not usable; the old one stays: {problem}")
