@@ -69,6 +69,7 @@ impl Live {
     pub async fn reload(&self) -> Result<Reload, Problems> {
         let _turn = self.turn.lock().await;
         let loaded = self.load().await?;
+        self.refuse_silent(&loaded)?;
         if loaded.tree.value == self.current().tree.value {
             return Ok(Reload::Same);
         }
@@ -92,6 +93,7 @@ impl Live {
             let current = load::read(&request.paths.config)?;
             live.key.check(current.as_ref(), base.as_deref())?;
             let change = edit::prepare(&request, current.as_ref(), &edits)?;
+            change.loaded.iter().try_for_each(|loaded| live.refuse_silent(loaded))?;
             if change.differs {
                 edit::write::replace(&request.paths.config, &change.text)?;
             }
@@ -124,6 +126,18 @@ impl Live {
     /// The key of base hashes.
     pub fn key(&self) -> &RevisionKey {
         &self.key
+    }
+
+    /// A start refuses a file that does not say `gateway.mode`. One that did and does not any more is a save
+    /// that went wrong, and it would end the secret that clients come in by.
+    fn refuse_silent(&self, loaded: &Loaded) -> Result<(), Problem> {
+        let says = |loaded: &Loaded| loaded.config.gateway.mode_written;
+        if says(&self.current()) && !says(loaded) {
+            let message = "the file no longer says whether this host runs a gateway";
+            return Err(Problem::new("gateway.mode", message)
+                .hint("keep `gateway.mode` in it; a start refuses a file without"));
+        }
+        Ok(())
     }
 
     async fn load(&self) -> Result<Loaded, Problems> {
