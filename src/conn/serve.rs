@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use ipnet::IpNet;
 use openclaw_auth::{
     Admitted, Decision, Denied, Evidence, Grant, Ledger, Limiter, Method, PairNeed, Policy,
     Protocol, Role, Scope, Trace,
@@ -52,6 +53,8 @@ use super::{
 pub struct Door {
     pub services: Arc<Services>,
     policy: RwLock<Arc<Policy>>,
+    /// Where fresh nodes are let in from (`gateway.nodes.pairing.autoApproveCidrs`), as far as in force.
+    node_networks: RwLock<Vec<IpNet>>,
     pub limiter: Mutex<Limiter>,
     pub handshake_timeout: Duration,
     features: Json,
@@ -66,6 +69,8 @@ pub struct Stranger<G> {
     pub deadline: Instant,
     /// Cancelled when a newcomer needs the place.
     pub evicted: CancellationToken,
+    /// Cancelled when the gateway stops: whoever has said nothing yet has nothing to finish.
+    pub closing: CancellationToken,
     /// Its place among strangers; dropped at hello.
     pub place: G,
 }
@@ -84,9 +89,12 @@ impl Door {
         let session_defaults = json!({
             "defaultAgentId": "main", "mainKey": "main", "mainSessionKey": "agent:main:main", "scope": "per-sender",
         });
+        let loaded = services.config.current();
+        let node_networks = loaded.config.gateway.nodes.pairing.auto_approve_cidrs.clone();
         Self {
             services,
             policy: RwLock::new(Arc::new(policy)),
+            node_networks: RwLock::new(node_networks),
             limiter: Mutex::new(limiter),
             handshake_timeout,
             features: frame::to_json(&json!({ "methods": methods, "events": events })),
@@ -102,8 +110,9 @@ impl Door {
 
     /// Puts a new policy in force. Connections that an older one let in by a shared secret are closed when
     /// the credentials changed (row E18).
-    pub fn replace_policy(&self, policy: Policy) {
+    pub fn replace_policy(&self, policy: Policy, node_networks: Vec<IpNet>) {
         let generation = policy.generation;
+        *self.node_networks.write().unwrap_or_else(PoisonError::into_inner) = node_networks;
         *self.policy.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(policy);
         let closed = self.services.hub.close_where(&Close::policy("credential_rotated"), |grant| {
             rests_on_secret(grant) && grant.policy_generation() < generation
@@ -198,7 +207,7 @@ pub async fn serve<S, G>(
         let greeted = timeout_at(stranger.deadline, greet(&door, &mut wire, &admitted));
         tokio::select! {
             biased;
-            () = stop.cancelled() => Err(Some(Close::new(Close::SERVICE_RESTART, "service restart"))),
+            () = stranger.closing.cancelled() => Err(Some(Close::new(Close::SERVICE_RESTART, "service restart"))),
             () = stranger.evicted.cancelled() => Err(Some(Close::new(Close::TRY_AGAIN_LATER, "too many unauthenticated sockets"))),
             greeted = greeted => greeted.unwrap_or_else(|_late| Err(Some(Close::silent(Close::NORMAL)))),
         }
@@ -315,8 +324,7 @@ impl Admission<'_> {
         let fresh = need.reason() == PairReason::NotPaired
             && need.role() == Role::Node
             && need.scopes().is_empty();
-        let config = self.door.services.config.current();
-        let networks = &config.config.gateway.nodes.pairing.auto_approve_cidrs;
+        let networks = self.door.node_networks.read().unwrap_or_else(PoisonError::into_inner);
         let ip = self.admitted.client_ip();
         fresh
             && self.admitted.origin().is_none()

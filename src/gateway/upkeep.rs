@@ -295,7 +295,10 @@ impl Reloader {
         let gateway =
             self.in_force.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
         match policy::build(&gateway, &facts) {
-            Ok(policy) => self.house.door.replace_policy(policy),
+            Ok(policy) => {
+                let networks = gateway.nodes.pairing.auto_approve_cidrs;
+                self.house.door.replace_policy(policy, networks);
+            }
             Err(problem) => {
                 tracing::error!("the changed policy is not usable; the old one stays: {problem}")
             }

@@ -35,7 +35,12 @@ pub fn accept(
         request.headers().get("sec-websocket-key").map(|key| derive_accept_key(key.as_bytes()));
     let upgrade = hyper::upgrade::on(&mut request);
     let house = &session.house;
-    let stranger = Stranger { deadline: session.deadline, evicted: place.evicted.clone(), place };
+    let stranger = Stranger {
+        deadline: session.deadline,
+        evicted: place.evicted.clone(),
+        closing: house.closing.clone(),
+        place,
+    };
     let task = websocket(Arc::clone(session), upgrade, admitted, stranger);
     house.tracker.spawn(task);
     let mut response = Response::new(empty());
