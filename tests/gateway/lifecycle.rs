@@ -213,6 +213,28 @@ async fn silent_pairing_is_not_switched_on_while_running() {
     assert_eq!(device.refused(&gateway).await.detail(), "PAIRING_REQUIRED");
 }
 
+/// Networks of fresh nodes: believed from the start, or after a restart.
+#[tokio::test]
+async fn networks_of_nodes_are_not_added_while_running() {
+    let trusted = json!({ "gateway": { "nodes": { "pairing": {
+        "autoApproveLocal": false, "autoApproveCidrs": ["127.0.0.0/8"],
+    } } } });
+    let node = |seed| Connect::node(4).device(&Device::new(seed));
+    let mut gateway = strict().await;
+    let mut reader = Connect::cli(4).scopes(&[READ]).welcome(&gateway).await;
+    gateway.write_config(&merged(with_token(), &trusted).to_string());
+    reload(&gateway, &mut reader).await;
+    assert_eq!(node(1).refused(&gateway).await.detail(), "PAIRING_REQUIRED", "J10");
+    gateway.restart().await;
+    node(1).welcome(&gateway).await;
+    let operator = Connect::cli(4).scopes(&[READ]).device(&Device::new(2));
+    assert_eq!(operator.refused(&gateway).await.detail(), "PAIRING_REQUIRED", "nodes only");
+    let mut reader = Connect::cli(4).scopes(&[READ]).welcome(&gateway).await;
+    gateway.write_config(&merged(with_token(), &asking()).to_string());
+    reload(&gateway, &mut reader).await;
+    assert_eq!(node(3).refused(&gateway).await.detail(), "PAIRING_REQUIRED", "taken back at once");
+}
+
 /// E18: the new token is in force at once, and those who came by the old one are closed.
 #[tokio::test]
 async fn a_rotated_token_closes_what_it_let_in() {
@@ -232,7 +254,13 @@ async fn a_rotated_token_closes_what_it_let_in() {
         "AUTH_TOKEN_MISMATCH"
     );
     Connect::cli(4).token(new).welcome(&gateway).await;
-    device.auth(json!({ "deviceToken": token })).welcome(&gateway).await;
+    let by_device = device.auth(json!({ "deviceToken": token }));
+    let mut by_device = by_device.welcome(&gateway).await;
+    gateway.write_config(&with_token().to_string());
+    let mut reader = Connect::cli(4).scopes(&[READ]).token(new).welcome(&gateway).await;
+    gateway.running().upkeep.reload().await;
+    assert_eq!(reader.closed().await, policy("credential_rotated"));
+    by_device.ok("health", json!({})).await;
 }
 
 /// E18, E19: a token behind a file is watched; a file that is gone lets nobody in.

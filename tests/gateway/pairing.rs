@@ -84,32 +84,28 @@ async fn pairing_required_says_what_is_asked() {
     );
 }
 
-/// 6.2: the same question keeps its id; a changed one supersedes in protocol 4 and merges in protocol 3.
+/// 6.2: the same question keeps its id; a changed one takes its place, and the old one is answered.
 #[tokio::test]
 async fn a_repeated_question_keeps_its_id() {
     let gateway = strict().await;
     let mut operator = Connect::admin(4).welcome(&gateway).await;
-    let new = Connect::cli(4).device(&Device::new(1));
-    let first = new.clone().scopes(&[READ, PAIRING]).refused(&gateway).await;
-    let same = new.clone().scopes(&[PAIRING, READ]).refused(&gateway).await;
-    assert_eq!(same.request_id(), first.request_id(), "the order of scopes asks nothing new");
-    let wider = new.clone().scopes(&[ADMIN]).refused(&gateway).await;
-    assert_ne!(wider.request_id(), first.request_id());
-    let requested = operator.event("device.pair.requested").await;
-    assert_eq!(requested["payload"]["requestId"], first.request_id());
-    let resolved = operator.event("device.pair.resolved").await;
-    assert_eq!(resolved["payload"]["requestId"], first.request_id());
-    assert_eq!(resolved["payload"]["decision"], "rejected", "6.2: the old one is answered");
-    let stale =
-        operator.fails("device.pair.approve", json!({ "requestId": first.request_id() })).await;
-    assert_eq!(stale["message"], "unknown requestId", "H12");
-    let old = Connect::cli(3).device(&Device::new(2));
-    let first = old.clone().scopes(&[READ]).refused(&gateway).await;
-    let merged = old.clone().scopes(&[PAIRING]).refused(&gateway).await;
-    assert_eq!(merged.request_id(), first.request_id());
-    let approved = json!({ "requestId": first.request_id() });
-    let device = operator.ok("device.pair.approve", approved).await["device"].clone();
-    assert_eq!(device["scopes"], json!([READ, PAIRING]), "6.2: both questions are answered");
+    for (seed, protocol) in [(3, 3), (4, 4)] {
+        let connect = Connect::cli(protocol).device(&Device::new(seed));
+        let first = connect.clone().scopes(&[READ, PAIRING]).refused(&gateway).await;
+        let same = connect.clone().scopes(&[PAIRING, READ]).refused(&gateway).await;
+        assert_eq!(same.request_id(), first.request_id(), "the order of scopes asks nothing new");
+        let wider = connect.clone().scopes(&[ADMIN]).refused(&gateway).await;
+        assert_ne!(wider.request_id(), first.request_id());
+        let requested = operator.event("device.pair.requested").await;
+        assert_eq!(requested["payload"]["requestId"], first.request_id());
+        let resolved = operator.event("device.pair.resolved").await;
+        assert_eq!(resolved["payload"]["requestId"], first.request_id());
+        assert_eq!(resolved["payload"]["decision"], "rejected", "the old one is answered");
+        let stale = json!({ "requestId": first.request_id() });
+        let error = operator.fails("device.pair.approve", stale).await;
+        assert_eq!(error["message"], "unknown requestId", "H12");
+        operator.event("device.pair.requested").await;
+    }
 }
 
 /// 6.3, 6.4: approve, reject, and the shapes of the list.
@@ -169,12 +165,11 @@ async fn an_approver_needs_what_it_gives() {
         for (refused, needed) in [(&wants_admin, ADMIN), (&wants_read, READ), (&node, ADMIN)] {
             let id = json!({ "requestId": refused.request_id() });
             let error = pairing.fails("device.pair.approve", id).await;
-            let code = if protocol == 3 { "INVALID_REQUEST" } else { "FORBIDDEN" };
-            assert_eq!(error["code"], code);
-            if protocol == 4 {
-                assert_eq!(error["details"]["missingScope"], needed);
-            }
+            assert_eq!(error["code"], "INVALID_REQUEST");
+            assert_eq!(error["message"], "device pairing approval denied", "needs {needed}");
         }
+        let unknown = pairing.fails("device.pair.approve", json!({ "requestId": "no-such" })).await;
+        assert_eq!(unknown["message"], "device pairing approval denied", "nothing is told");
     }
     let mut reader = Connect::cli(4).scopes(&[PAIRING, WRITE]).welcome(&gateway).await;
     reader.ok("device.pair.approve", json!({ "requestId": wants_read.request_id() })).await;

@@ -49,7 +49,10 @@ async fn a_wrong_or_missing_token_is_told_as_the_contract_says() {
         };
         let message = format!("unauthorized: gateway token mismatch ({hint})");
         row(&wrong, "INVALID_REQUEST", &message, &details(false));
+        // A success forgets the guess before, and with it the wait that grows (4.6).
+        Connect::cli(4).welcome(&gateway).await;
         let wrong = Connect::cli(protocol).token("wrong").device(&device).refused(&gateway).await;
+        Connect::cli(4).welcome(&gateway).await;
         row(&wrong, "INVALID_REQUEST", &message, &details(true));
         let none = Connect::cli(protocol).without("auth").device(&device).refused(&gateway).await;
         let next = ("update_auth_configuration", false);
@@ -115,6 +118,7 @@ async fn the_secret_may_stand_in_either_field() {
     ] {
         let refused = Connect::cli(4).auth(auth).refused(&gateway).await;
         assert_eq!(refused.detail(), "AUTH_TOKEN_MISMATCH");
+        Connect::cli(4).welcome(&gateway).await;
     }
     let long = Connect::cli(4).token(&"x".repeat(1025)).refused(&gateway).await;
     assert_eq!(

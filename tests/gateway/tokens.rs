@@ -188,7 +188,10 @@ async fn rotation_never_widens() {
         "what was narrowed is asked anew"
     );
     let role = json!({ "deviceId": Device::new(1).id, "role": "node" });
-    assert_eq!(operator.fails("device.token.rotate", role).await["message"], "unknown device role");
+    assert_eq!(
+        operator.fails("device.token.rotate", role).await["message"],
+        "device token rotation denied"
+    );
 }
 
 /// 6.4, 6.5: revocation ends one role; the shared secret does not bring it back by itself.
@@ -209,7 +212,7 @@ async fn revocation_needs_a_new_approval() {
     let by_secret = connect.refused(&gateway).await;
     assert_eq!(by_secret.error()["details"]["reason"], "role-upgrade", "6.5");
     let again = operator.fails("device.token.revoke", params).await;
-    assert_eq!(again["message"], "unknown device role");
+    assert_eq!(again["message"], "device token revocation denied");
     operator.ok("device.pair.approve", json!({ "requestId": by_secret.request_id() })).await;
     assert_ne!(connect.welcome(&gateway).await.device_token(), token);
 }
