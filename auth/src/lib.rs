@@ -40,7 +40,7 @@ pub use device::{Challenge, DeviceId, DeviceProof, PublicKey};
 pub use forwarded::{LoopbackProxy, ProxyIdentity, ProxyRange, ProxyRangeError, ProxyRangeWarning};
 pub use grant::{Grant, Method};
 pub use headers::{Head, HttpVersion, RequestLine, Upgrade};
-pub use limiter::{Class, ClientKey, Limiter, Limits, Verdict};
+pub use limiter::{Class, ClientKey, Limiter, Limits, LoopbackGuesses, Verdict};
 pub use origin::{HostName, HostPort, Origin, Scheme};
 pub use pairing::{Approval, DeviceRecord, PairNeed, PairReason, RoleGrant};
 pub use path::Path;

@@ -88,6 +88,18 @@ pub struct Limits {
     pub lock: Duration,
     /// Clients and classes remembered: about 3 MB when every one of them is under attack.
     pub capacity: usize,
+    /// What a wrong guess from this host costs.
+    pub loopback: LoopbackGuesses,
+}
+
+/// `gateway.auth.rateLimit.exemptLoopback`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LoopbackGuesses {
+    /// Slowed, never locked: a local process must not lock its own user out (F8).
+    #[default]
+    Slowed,
+    /// Counted and locked as everybody's.
+    Locked,
 }
 
 impl Default for Limits {
@@ -97,6 +109,7 @@ impl Default for Limits {
             window: Duration::from_secs(60),
             lock: Duration::from_secs(300),
             capacity: 16_384,
+            loopback: LoopbackGuesses::Slowed,
         }
     }
 }
@@ -144,7 +157,7 @@ impl Limiter {
 
     /// Ask before comparing. `uptime` is monotonic.
     pub fn check(&mut self, key: &ClientKey, class: Class, uptime: Duration) -> Verdict {
-        if key.is_exempt() {
+        if self.is_exempt(key) {
             return Verdict::Open;
         }
         self.forget_expired(uptime);
@@ -166,7 +179,7 @@ impl Limiter {
             Some(entry) => entry,
             None if self.make_room(uptime) => Entry::default(),
             // Every place is held by a locked client: the global bucket alone counts this one.
-            None => return key.is_exempt().then_some(MAX_DELAY),
+            None => return self.is_exempt(key).then_some(MAX_DELAY),
         };
         if entry.locked_until.is_some() {
             // Whoever knocks on a locked door does not lock it for longer.
@@ -181,11 +194,15 @@ impl Limiter {
         }
         entry.failures.push(uptime);
         let count = entry.failures.len();
-        if !key.is_exempt() && count >= most {
+        if !self.is_exempt(key) && count >= most {
             entry.locked_until = Some(uptime.saturating_add(self.limits.lock));
         }
         self.put(full, entry);
-        key.is_exempt().then(|| delay(count))
+        self.is_exempt(key).then(|| delay(count))
+    }
+
+    fn is_exempt(&self, key: &ClientKey) -> bool {
+        self.limits.loopback == LoopbackGuesses::Slowed && key.is_exempt()
     }
 
     /// Write down a success: forgets the failures of this class only (F10).

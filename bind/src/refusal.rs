@@ -217,7 +217,10 @@ impl Refusal {
             Self::FunnelNeedsPassword => {
                 "set `gateway.auth.mode=password` and a longer `gateway.auth.password`".into()
             }
-            Self::NoneExposed { .. } | Self::SecretRequired { .. } => {
+            Self::NoneExposed { .. } => {
+                "`none` is for loopback on a host of its own: set `gateway.auth.mode=token`".into()
+            }
+            Self::SecretRequired { .. } => {
                 "set `gateway.auth.token` or `gateway.auth.password`, or use `bind=loopback`".into()
             }
             Self::SocketTooWide { mode, .. } => {

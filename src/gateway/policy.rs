@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use openclaw_auth::{
     HostName, Origin, Policy, ProxyRange, Scheme, Secret, SharedSecret,
     forwarded::{LoopbackProxy, ProxyIdentity},
-    limiter::Limits,
+    limiter::{Limits, LoopbackGuesses},
     policy::Mode,
 };
 
@@ -133,6 +133,11 @@ pub fn limits(gateway: &Gateway) -> Limits {
         failures: configured.max_attempts,
         window: configured.window,
         lock: configured.lockout,
+        loopback: if configured.exempt_loopback {
+            LoopbackGuesses::Slowed
+        } else {
+            LoopbackGuesses::Locked
+        },
         ..Limits::default()
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::fixture::*;
-use crate::{Class, ClientKey, Limiter, Limits, Secret, Verdict, Via};
+use crate::{Class, ClientKey, Limiter, Limits, LoopbackGuesses, Secret, Verdict, Via};
 
 const S: Duration = Duration::from_secs(1);
 
@@ -34,6 +34,18 @@ fn ten_failures_in_a_minute_lock_for_five() {
     assert_eq!(book.check(&mallory, Class::SharedSecret, S * 308), Verdict::Locked(S), "F1");
     assert_eq!(book.check(&mallory, Class::SharedSecret, S * 309), Verdict::Open, "F1");
     assert!(book.is_empty(), "a lock that ended leaves nothing");
+}
+
+#[test]
+fn loopback_is_slowed_unless_it_shall_be_locked() {
+    for (loopback, locked) in [(LoopbackGuesses::Slowed, false), (LoopbackGuesses::Locked, true)] {
+        let mut book = Limiter::new(Limits { loopback, ..Limits::default() });
+        for _ in 0..20 {
+            book.fail(&ClientKey::Loopback, Class::SharedSecret, S);
+        }
+        let verdict = book.check(&ClientKey::Loopback, Class::SharedSecret, S);
+        assert_eq!(matches!(verdict, Verdict::Locked(_)), locked, "F8 {loopback:?}");
+    }
 }
 
 #[test]
