@@ -12,6 +12,7 @@
 
 pub mod explain;
 pub mod exposure;
+pub mod force;
 pub mod notify;
 pub mod policy;
 pub mod settings;

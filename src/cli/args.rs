@@ -153,7 +153,7 @@ pub struct RunArgs {
     /// Log more to the terminal.
     #[arg(long)]
     pub verbose: bool,
-    /// How frames are logged.
+    /// What of the WebSocket is logged: `compact` each connection, `full` each frame without its content.
     #[arg(long, value_name = "STYLE", value_enum)]
     pub ws_log: Option<WsLog>,
     /// Print the start message as JSON.

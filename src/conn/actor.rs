@@ -122,6 +122,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Actor<S> {
             Err(malformed) => return self.malformed(malformed),
         };
         self.budget.malformed = 0;
+        tracing::trace!(
+            id = request.id.as_ref(),
+            method = request.method.as_ref(),
+            bytes = text.len(),
+            "request"
+        );
         if self.jobs.len() >= IN_FLIGHT {
             let busy = ErrorShape::unavailable("too many calls in flight on this connection")
                 .retry_after(100);
@@ -157,6 +163,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Actor<S> {
         if self.budget.unauthorised > UNAUTHORISED_CALLS {
             return Some(Exit::Close(Close::policy("repeated unauthorized calls")));
         }
+        tracing::trace!(bytes = answer.frame.len(), refused = answer.unauthorised, "response");
         self.wire.send(answer.frame);
         // One answer may be as large as a message; a client that lets them pile up reads too slowly.
         (self.wire.queued() > MAX_BUFFERED + MAX_PAYLOAD)
@@ -168,6 +175,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Actor<S> {
             Taken::Event { seq, event } => {
                 let text =
                     frame::event(event.kind.name, event.payload.get(), Some(seq), event.state);
+                tracing::trace!(event = event.kind.name, seq, bytes = text.len(), "event");
                 self.wire.send(text);
                 None
             }

@@ -18,6 +18,7 @@ use crate::{
     config::{
         gateway::{AuthMode, Gateway, TailscaleMode},
         live::Live,
+        load::Loaded,
         problem::Problem,
         secret::SecretValue,
     },
@@ -31,8 +32,8 @@ use crate::{
     logs::{Logs, Target},
     net::{
         accept::{self, House},
-        holder, http,
-        listen::{self, ListenError, Listener},
+        http,
+        listen::{self, Listener},
         strangers::Strangers,
         tls::Tls,
     },
@@ -45,7 +46,7 @@ use crate::{
 };
 
 use super::{
-    BusyPort, Failure, Options, exposure, notify,
+    BusyPort, Failure, Options, exposure, force, notify,
     policy::{self, Facts},
     settings::{self, Settings},
     state::{State, unwritable},
@@ -100,13 +101,13 @@ pub async fn start(options: Options) -> Result<Running, Failure> {
     refuse_unbuilt(gateway.tailscale.mode)?;
     let situation = exposure::situation(&gateway)?;
     let plan = exposure::plan(&gateway, &credentials, &situation)?;
+    if options.busy_port == BusyPort::Take {
+        force::free(gateway.port, &options.paths.state).await?;
+    }
     let state = State::open(&options.paths.state)?;
     let logs = upkeep::open_logs(&state.directory, &loaded, &options.log)?;
-    loaded
-        .warnings
-        .iter()
-        .for_each(|warning| tracing::warn!(key = warning.key.as_str(), "{}", warning.message));
-    let listeners = bind(&plan, options.busy_port).await?;
+    warn_of(&loaded);
+    let listeners = bind(&plan)?;
     let locals: Vec<SocketAddr> = listeners.iter().map(|listener| listener.local).collect();
     let clock = Clock::system();
     let tls = if gateway.tls.enabled {
@@ -163,6 +164,12 @@ pub async fn start(options: Options) -> Result<Running, Failure> {
     Ok(Running { greeting, house, upkeep, runtime_file, state, logs })
 }
 
+fn warn_of(loaded: &Loaded) {
+    for warning in &loaded.warnings {
+        tracing::warn!(key = warning.key.as_str(), "{}", warning.message);
+    }
+}
+
 fn accept_all(house: &House, listeners: Vec<Listener>) {
     for listener in listeners {
         tracing::info!(via = listener.via.as_str(), "listening on {}", listener.local);
@@ -203,60 +210,9 @@ fn refuse_unbuilt(mode: TailscaleMode) -> Result<(), Problem> {
     }
 }
 
-async fn bind(plan: &Plan, busy_port: BusyPort) -> Result<Vec<Listener>, Failure> {
-    let user =
-        |error: ListenError| Failure::User { message: error.to_string(), hint: error.hint() };
-    match listen::bind(plan) {
-        Err(ListenError::Busy { addr, .. }) if busy_port == BusyPort::Take => {
-            take_port(addr.port()).await?;
-            listen::bind(plan).map_err(user)
-        }
-        bound => bound.map_err(user),
-    }
-}
-
-/// Ends an openclaw of this user that listens on `port`, and waits until the port is free.
-async fn take_port(port: u16) -> Result<(), Failure> {
-    /// Tenths of a second for the other one's goodbye.
-    const TRIES: u32 = 100;
-    let ours: Vec<_> = holder::find(port)
-        .into_iter()
-        .filter(|holder| holder.command.starts_with("openclaw"))
-        .collect();
-    if ours.is_empty() {
-        let who = holder::describe(port)
-            .unwrap_or_else(|| "a process that the system does not name".to_owned());
-        return Err(Failure::User {
-            message: format!(
-                "port {port} is held by {who}, which is not an openclaw gateway of yours"
-            ),
-            hint: "`--force` ends only an openclaw of the same user; stop that process yourself"
-                .to_owned(),
-        });
-    }
-    for holder in &ours {
-        tracing::warn!(pid = holder.pid, "--force: ending the gateway that holds port {port}");
-        let pid = rustix::process::Pid::from_raw(holder.pid);
-        let killed =
-            pid.map(|pid| rustix::process::kill_process(pid, rustix::process::Signal::TERM));
-        if let Some(Err(error)) = killed {
-            let hint = "end it as the user that started it".to_owned();
-            return Err(Failure::User {
-                message: format!("pid {} cannot be ended: {error}", holder.pid),
-                hint,
-            });
-        }
-    }
-    for _ in 0..TRIES {
-        if holder::find(port).is_empty() {
-            return Ok(());
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-    }
-    Err(Failure::User {
-        message: format!("port {port} is still held after 10 s"),
-        hint: "end that process yourself".to_owned(),
-    })
+fn bind(plan: &Plan) -> Result<Vec<Listener>, Failure> {
+    listen::bind(plan)
+        .map_err(|error| Failure::User { message: error.to_string(), hint: error.hint() })
 }
 
 async fn load_tls(
@@ -313,7 +269,7 @@ fn random() -> Result<Zeroizing<[u8; 32]>, Failure> {
     Ok(bytes)
 }
 
-fn notes(plan: &Plan, loaded: &crate::config::load::Loaded) -> Vec<String> {
+fn notes(plan: &Plan, loaded: &Loaded) -> Vec<String> {
     let configured = loaded.warnings.iter().map(|warning| warning.message.clone());
     plan.notes.iter().map(ToString::to_string).chain(configured).collect()
 }

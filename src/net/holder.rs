@@ -70,7 +70,8 @@ fn holds(pid: i32, links: &HashSet<String>) -> bool {
 }
 
 /// The program's name only: arguments may hold secrets.
-fn command(pid: i32) -> String {
+#[must_use]
+pub fn command(pid: i32) -> String {
     let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
     name.trim().chars().filter(|c| !c.is_control()).collect()
 }
