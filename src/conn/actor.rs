@@ -75,6 +75,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Actor<S> {
     /// Serves until the peer goes, a rule is broken, or `stop` is cancelled.
     pub async fn run(mut self, stop: CancellationToken) {
         let exit = self.serve(&stop).await;
+        // Leaving needs more room than staying, and happens once.
+        Box::pin(self.leave(exit)).await;
+    }
+
+    async fn leave(self, exit: Exit) {
         let Self { wire, seat, jobs, .. } = self;
         drop((seat, jobs));
         if let Exit::Close(close) = exit {

@@ -220,7 +220,7 @@ pub async fn serve<S, G>(
             wire.open();
             Actor::new(wire, ctx, seat).run(stop).await;
         }
-        Err(Some(close)) => wire.close(&close).await,
+        Err(Some(close)) => Box::pin(wire.close(&close)).await,
         Err(None) => {}
     }
 }
