@@ -166,6 +166,7 @@ fn verified_device(
 fn tone(policy: &Policy, admitted: &Admitted, ask: &Ask) -> Tone {
     let secret = match policy.mode {
         Mode::Password(_) => SecretKind::Password,
+        Mode::TrustedProxy(_) if policy.local_password.is_some() => SecretKind::Password,
         Mode::Token(_) | Mode::None | Mode::TrustedProxy(_) => SecretKind::Token,
     };
     let speaker = match (&*ask.client.id, admitted.is_local(), ask.protocol) {

@@ -58,6 +58,8 @@ pub enum Funnel {
 #[derive(Clone, Debug)]
 pub struct Policy {
     pub mode: Mode,
+    /// `gateway.auth.password` beside `trusted-proxy`: lets clients of this host in that pass no proxy.
+    pub local_password: Option<SharedSecret>,
     /// Grows with every change of credentials or of this policy.
     pub generation: u64,
     /// Hosts that are ours: loopback names, bound literals, tailnet name, `publicOrigin` (group D).
@@ -91,6 +93,7 @@ impl Policy {
     pub fn new(mode: Mode) -> Self {
         Self {
             mode,
+            local_password: None,
             generation: 0,
             own_names: HostName::loopback_names(),
             own_ports: Vec::new(),

@@ -36,6 +36,9 @@ pub struct Facts {
 /// A mode whose secret is missing, or an origin or range that the loader should have refused.
 pub fn build(gateway: &Gateway, facts: &Facts) -> Result<Policy, Problem> {
     let mut policy = Policy::new(mode(gateway, facts)?);
+    if facts.mode == AuthMode::TrustedProxy {
+        policy.local_password = facts.secret.as_ref().map(SharedSecret::new);
+    }
     policy.generation = facts.generation;
     policy.own_ports = facts.locals.iter().map(SocketAddr::port).collect();
     policy.own_ports.dedup();

@@ -251,8 +251,8 @@ fn secret(
     credentials: &Credentials,
 ) -> Result<(Option<SecretValue>, Option<SecretValue>), Failure> {
     match mode {
-        AuthMode::None | AuthMode::TrustedProxy => Ok((None, None)),
-        AuthMode::Password => Ok((credentials.password.clone(), None)),
+        AuthMode::None => Ok((None, None)),
+        AuthMode::Password | AuthMode::TrustedProxy => Ok((credentials.password.clone(), None)),
         AuthMode::Token if credentials.token.is_some() => Ok((credentials.token.clone(), None)),
         AuthMode::Token => {
             let (token, made) = state.token()?;

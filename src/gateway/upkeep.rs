@@ -315,7 +315,11 @@ impl Reloader {
         let credentials = tokio::task::spawn_blocking(move || resolve::credentials(&work)).await;
         let credentials = credentials.map_err(|error| Failure::Internal(error.to_string()))??;
         let configured = match mode {
-            AuthMode::None | AuthMode::TrustedProxy => return Ok(None),
+            AuthMode::None => return Ok(None),
+            // Optional there: it lets in clients of this host that pass no proxy.
+            AuthMode::TrustedProxy => {
+                return Ok(credentials.password.map(|secret| Secret::new(secret.expose())));
+            }
             AuthMode::Token => credentials.token,
             AuthMode::Password => credentials.password,
         };

@@ -2,8 +2,8 @@
 
 use super::fixture::*;
 use crate::{
-    ClientKey, Decision, LoopbackProxy, Mode, Owner, Peer, Policy, ProxyIdentity, ProxyRange,
-    ProxyRangeError, ProxyRangeWarning, Scope, Via,
+    Ask, ClientKey, Decision, LoopbackProxy, Mode, Owner, Peer, Policy, ProxyIdentity, ProxyRange,
+    ProxyRangeError, ProxyRangeWarning, Scope, Secret, SharedSecret, Via,
 };
 
 #[test]
@@ -210,6 +210,36 @@ fn named(policy: Policy, peer: &Peer, lines: Lines<'_>) -> String {
             }
         }
     }
+}
+
+/// Without it nobody could approve the first device that comes through the proxy.
+#[test]
+fn the_local_password_lets_this_host_in_beside_a_proxy() {
+    let mut policy = proxy_policy(LoopbackProxy::Refused);
+    policy.trusted_proxies = with_proxies(&["10.0.0.1"]).trusted_proxies;
+    let ask = |password: &str| Ask { token: None, password: Some(Secret::new(password)), ..cli() };
+    let rows = [
+        (
+            Some("the-local-password"),
+            local(),
+            "the-local-password",
+            "ALLOW password [operator.write operator.read]",
+        ),
+        (Some("the-local-password"), local(), "a-guess", "AUTH_PASSWORD_MISMATCH"),
+        (None, local(), "the-local-password", "DEVICE_IDENTITY_REQUIRED"),
+    ];
+    for (configured, from, sent, expected) in rows {
+        let mut policy = policy.clone();
+        policy.local_password = configured.map(|secret| SharedSecret::new(&Secret::new(secret)));
+        assert_eq!(
+            Door::new(policy, &from, Via::Loopback, &[]).word(&ask(sent)),
+            expected,
+            "{configured:?}"
+        );
+    }
+    policy.local_password = Some(SharedSecret::new(&Secret::new("the-local-password")));
+    let remote = Door::new(policy, &peer("192.168.1.66"), Via::Lan, &[]);
+    assert!(!remote.word(&ask("the-local-password")).starts_with("ALLOW"), "local only");
 }
 
 #[test]

@@ -67,7 +67,14 @@ pub(super) fn prove(scene: &Scene<'_>, ledger: &mut Ledger<'_>) -> Result<Proven
             }
             Ok(Proven::by(Method::None))
         }
-        Mode::TrustedProxy(_) => by_proxy(scene, ledger),
+        Mode::TrustedProxy(_) => match (&scene.policy.local_password, &scene.ask.password) {
+            (Some(secret), Some(password)) if scene.evidence.admitted.is_local() => {
+                let candidate = Candidate { secret: password, in_token_field: false };
+                compare(scene, ledger, secret, &candidate)?;
+                Ok(Proven::by(Method::Password))
+            }
+            _ => by_proxy(scene, ledger),
+        },
     }
 }
 

@@ -35,7 +35,9 @@ pub(super) fn check(policy: &Policy, admitted: &Admitted, ask: &Ask) -> Result<(
         Mode::Token(_) | Mode::Password(_) => present(&ask.token) || present(&ask.password),
         Mode::None => true,
         // H9: a user that a proxy names has no scopes but those of an approved device.
-        Mode::TrustedProxy(_) => false,
+        Mode::TrustedProxy(_) => {
+            policy.local_password.is_some() && admitted.is_local() && present(&ask.password)
+        }
     };
     // H16: a device token is nothing without the device.
     if ask.role == Role::Node || present(&ask.device_token) || !may_bring_secret {
