@@ -51,7 +51,7 @@ install_v9() {
 JSON
   (cd "$dir" && npm install "${npm_flags[@]}") || die "npm cannot install openclaw@2026.9.6 with $package@$node_version"
   ln -sfn "v9/node_modules/$package/bin/node" "$cache/node"
-  "$cache/node" --version | grep -qx "v$node_version" || die "the installed Node does not run as v$node_version"
+  [ "$("$cache/node" --version)" = "v$node_version" ] || die "the installed Node does not run as v$node_version"
 }
 
 # Three dependencies of 2.26 cannot be fetched from the registry alone (one is a git repository); the

@@ -45,7 +45,7 @@ pass() { passed=$((passed + 1)); printf 'ok    %s\n' "$1"; }
 fail() {
   failed=$((failed + 1))
   printf 'FAIL  %s\n' "$1"
-  [ -z "${2:-}" ] || printf '%s\n' "$2" | head -c 2500 | sed 's/^/      | /'
+  [ -z "${2:-}" ] || printf '%s\n' "$2" | head -c 2500 | sed 's/^/      | /' || true
 }
 
 # ---------------------------------------------------------------- processes
@@ -174,7 +174,7 @@ check_text() {
 
 # check_refused <title> <extended regex in stdout or stderr>: exit code must be 1 (never a crash or a timeout)
 check_refused() {
-  if [ "$RC" -eq "${REFUSED_RC:-1}" ] && cat "$work/out" "$work/err" | grep -qE -- "$2"; then pass "$1"
+  if [ "$RC" -eq "${REFUSED_RC:-1}" ] && grep -qE -- "$2" "$work/out" "$work/err"; then pass "$1"
   else fail "$1 -- expected exit ${REFUSED_RC:-1} and output matching: $2" "$(evidence)"; fi
 }
 

@@ -7,7 +7,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 seconds=${FUZZ_SECONDS:-10}
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$HOME/.cache/openclaw-target}/fuzz
 export PATH="$HOME/.cargo/bin:$PATH"
-rustup toolchain list | grep -q '^nightly' || rustup toolchain install nightly --profile minimal
+[[ $(rustup toolchain list) == *nightly* ]] || rustup toolchain install nightly --profile minimal
 command -v cargo-fuzz > /dev/null || cargo install --locked cargo-fuzz
 
 # The versions that the product is built with; cargo adds the fuzzer's own.
