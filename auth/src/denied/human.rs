@@ -99,9 +99,7 @@ fn fixed_hint(cause: &Cause) -> Option<&'static str> {
         Cause::OriginMissing => {
             "open the Control UI in a browser; other clients use another client id"
         }
-        Cause::ProxyAttributionRequired => {
-            "list the proxy's address in `gateway.trustedProxies`, or use managed Serve (`gateway.tailscale.mode`)"
-        }
+        Cause::ProxyAttributionRequired => "list the proxy's address in `gateway.trustedProxies`",
         Cause::TrustedProxyLoopback => {
             "set `gateway.auth.trustedProxy.allowLoopback` and name the proxy's user id in `proxyUids`"
         }
